@@ -1,0 +1,69 @@
+# chat: a chat room for every browser on the network.
+#
+#     make && ./chat
+#     make CLIENTS_MAX=64 MESSAGE_MAX=1024 LOG_SIZE=65536    a small board's
+#     make CC=musl-gcc LDFLAGS=-static                       one file, no libc
+.POSIX:
+
+CC = cc
+CFLAGS = -O2
+PREFIX = /usr/local
+
+LIMITS = CLIENTS_MAX=$(CLIENTS_MAX) SPARE_SLOTS=$(SPARE_SLOTS) \
+	MESSAGE_MAX=$(MESSAGE_MAX) LOG_SIZE=$(LOG_SIZE) \
+	HISTORY_MAX=$(HISTORY_MAX) REQUEST_MAX=$(REQUEST_MAX) \
+	RECEIVE_SIZE=$(RECEIVE_SIZE) SEND_BUFFER=$(SEND_BUFFER) \
+	REQUEST_TIMEOUT=$(REQUEST_TIMEOUT) MESSAGE_TIMEOUT=$(MESSAGE_TIMEOUT) \
+	SEND_TIMEOUT=$(SEND_TIMEOUT) STALL_TIMEOUT=$(STALL_TIMEOUT) \
+	CLOSE_TIMEOUT=$(CLOSE_TIMEOUT)
+STANDARD = -std=c99 -D_POSIX_C_SOURCE=200809L
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
+	-Wstrict-prototypes -Wmissing-prototypes
+OBJECTS = chat.o http.o ws.o sha1.o base64.o
+
+chat: $(OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJECTS)
+
+.c.o:
+	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+chat.o: chat.c config.h http.h index.inc limits.inc ws.h
+http.o: http.c base64.h config.h http.h limits.inc sha1.h
+ws.o: ws.c config.h limits.inc ws.h
+sha1.o: sha1.c limits.inc sha1.h
+base64.o: base64.c base64.h limits.inc
+
+# The page, as the bytes of a C array.
+index.inc: index.html
+	od -A n -v -t x1 index.html | sed 's/[0-9a-f][0-9a-f]/0x&,/g' > $@.tmp
+	mv $@.tmp $@
+
+# What this build differs in; a new file, and so a new build, only if it does.
+limits.inc: always
+	@{ echo '/* $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) */'; \
+	for limit in $(LIMITS); do case $$limit in *=) ;; *) \
+	echo "#undef $${limit%%=*}"; \
+	echo "#define $${limit%%=*} ($${limit#*=})";; esac; done; } > $@.tmp
+	@cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
+
+install: # what was built, with the limits it was built with
+	test -x chat || $(MAKE) chat
+	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	cp chat $(DESTDIR)$(PREFIX)/bin/chat
+	cp chat.1 $(DESTDIR)$(PREFIX)/share/man/man1/chat.1
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/chat
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/chat.1
+
+clean:
+	rm -f chat $(OBJECTS) index.inc limits.inc *.tmp
+	rm -rf test/build
+
+fmt:
+	clang-format -i *.c *.h test/*.c test/*.h
+
+check check-page: chat
+	$(MAKE) -f test/Makefile $@
+
+.PHONY: always install uninstall clean fmt check check-page

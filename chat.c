@@ -1,0 +1,1172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chat: a room that every browser on the network can join.
+ *
+ * One thread, one poll() loop, and no memory but the tables below.  Each entry
+ * of the table is a connection in one of these states:
+ *
+ *     FREE -> REQUEST -> REPLY ----------> DRAIN -> FREE      page, error
+ *                   \-> OPEN -> CLOSING -> DRAIN -> FREE      chat
+ *
+ * What anybody says is framed once, into the log: a ring of frames that are the
+ * same bytes for everybody, as a server's frames have no mask.  A client is a
+ * cursor into it, and is sent what lies between that and the head:
+ *
+ *          old          | frame | frame | frame | frame |     free
+ *     ------------------+-------+-------+-------+-------+---------------
+ *               slowest ^               ^ a cursor      ^ head
+ *
+ * So the log is the broadcast, everybody's send queue, and the history that a
+ * newcomer gets by starting further back.  It cannot overflow: nobody is read
+ * when what might be added could reach the slowest cursor.
+ */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "http.h"
+#include "ws.h"
+
+#define VERSION "1.0"
+#define USAGE                                                     \
+	"usage: chat [-hqV] [-a address] [-l rate] [-n history] " \
+	"[-o host]... [-p port] [-t heartbeat]\n"
+
+enum {
+	LISTENERS_MAX = 8,
+	HOSTS_MAX = 16,
+	TABLE = LISTENERS_MAX + CLIENTS_MAX + SPARE_SLOTS,
+	BUFFER = WS_BUFFER > REQUEST_MAX ? WS_BUFFER : REQUEST_MAX,
+	OUTBOX = 152,    /* HTTP_SWITCH and a notice, or a pong; and a Close */
+	CLOSE_FRAME = 4, /* bytes of a Close, for which there is always room */
+	PEER = 56,       /* letters of "[address]:port" */
+	FILES = 8,       /* descriptors besides the table's */
+	ACCEPTS = 64,    /* connections taken at once, lest others starve */
+	BURST = 5,       /* seconds of frames that a client may save up */
+};
+
+enum state {
+	FREE,
+	LISTENING,
+	REQUEST, /* its request is coming */
+	REPLY,   /* our response is going */
+	OPEN,    /* in the room */
+	CLOSING, /* our Close is on its way */
+	DRAIN,   /* all is sent; read to the end, lest a reset destroys it */
+	OVER,    /* to be reaped */
+};
+
+/* Why a client was dropped, as the log and /metrics say it. */
+enum reason {
+	REFUSED,    /* its request got an error for an answer */
+	LATE,       /* it did not take the response in time */
+	CROWDED,    /* it made way for a newcomer before it was in the room */
+	LOST,       /* it went without a Close */
+	PROTOCOL,   /* it broke a rule: 1002 */
+	INVALID,    /* it said a text that is not UTF-8: 1007 */
+	UNFINISHED, /* it left a message half said: 1008 */
+	TOO_BIG,    /* it said more than MESSAGE_MAX bytes: 1009 */
+	FLOOD,      /* it pinged and did not read */
+	STUCK,      /* it took nothing for SEND_TIMEOUT */
+	SLOW,       /* it held up the room for STALL_TIMEOUT */
+	SILENT,     /* it missed two heartbeats */
+	REASONS
+};
+static const char *const reasons[REASONS] = {
+	"refused",    "late",    "crowded", "lost",  "protocol", "invalid",
+	"unfinished", "too_big", "flood",   "stuck", "slow",     "silent",
+};
+
+enum { PING = 1, NOTICE = 2 }; /* what a client may be owed */
+
+/* A connection, as every pass looks at it.  Its big buffer is elsewhere, so
+   that a quiet client's is never touched. */
+struct client {
+	enum state state;
+	unsigned deadline;  /* when its state, or its message, is overdue */
+	uint64_t cursor;    /* next byte to send, of the log or a reply */
+	uint64_t outbox_at; /* where in the log the outbox is due */
+	struct ws_decoder ws;
+	unsigned heard, moved; /* when it last sent, and was last sent, bytes */
+	int credit;            /* frames it may say; in debt, it is not read */
+	unsigned filled;       /* bytes of request or reply in its buffer */
+	unsigned char outbox_size, outbox_sent;
+	unsigned char owes; /* PING, NOTICE: put into the outbox in time */
+	bool blocked;       /* its socket is full: wait for POLLOUT */
+	bool page;          /* after the reply in the buffer goes the page */
+	bool closed;        /* the peer will say nothing more */
+	unsigned char outbox[OUTBOX];
+	char peer[PEER];
+};
+
+static struct pollfd table[TABLE];           /* free entries have fd -1 */
+static struct client clients[TABLE];         /* under the same index */
+static unsigned char buffers[TABLE][BUFFER]; /* half a request or message */
+static unsigned char scratch[RECEIVE_SIZE];  /* what one recv() brought */
+static int slots; /* entries that the descriptor limit allows */
+static int used;  /* entries up to the last that is not free */
+static int hole;  /* no entry before this one is free */
+static int turn;  /* who is read first, after a pass that could not read all */
+
+static unsigned char ring[LOG_SIZE]; /* the log */
+static uint64_t head;                /* bytes written to it since the start */
+static uint64_t slowest;             /* no cursor is before this */
+static uint64_t past[HISTORY_MAX];   /* where the last messages begin */
+static bool news;                    /* all are due for a look: write, reap */
+static bool congested;               /* nobody is read until all catch up */
+static unsigned congested_since;
+
+/* Seconds served.  Neither a stopped process nor a clock that jumps makes
+   anybody late. */
+static unsigned now;
+static int people, people_max, announced;
+static bool accepting = true;
+static volatile sig_atomic_t stopping;
+static struct {
+	uint64_t peak, connections, messages, in, out, dropped[REASONS];
+} total;
+
+static struct {
+	const char *address, *hosts[HOSTS_MAX];
+	int host_count, port, history, heartbeat, rate;
+	bool quiet;
+} opt = {.port = 8080, .history = 100, .heartbeat = 25, .rate = 20};
+
+static const unsigned char page[] = {
+#include "index.inc"
+};
+static const char page_fields[] =
+	"Cache-Control: no-cache\r\n"
+	"Referrer-Policy: no-referrer\r\n"
+	"Content-Security-Policy: default-src 'none'; base-uri 'none'; "
+	"form-action 'none'; frame-ancestors 'none'; img-src data:; "
+	"script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+	"connect-src 'self' ws: wss:; require-trusted-types-for 'script'\r\n";
+
+/* ---- Words for people ---- */
+
+static void die(const char *what)
+{
+	dprintf(STDERR_FILENO, "chat: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* One line to stderr: when, who, what.  No byte from outside gets out as it
+   came, and when nobody reads, the line is lost and not the room held up. */
+static void say(const char *who, const char *format, ...)
+{
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+	time_t t = time(NULL);
+	struct tm tm;
+	char line[512];
+	va_list args;
+	size_t n;
+
+	if (opt.quiet || poll(&out, 1, 0) <= 0)
+		return;
+	n = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%SZ ",
+		     gmtime_r(&t, &tm));
+	n += (size_t)snprintf(line + n, sizeof line - n, "%s ", who);
+	va_start(args, format);
+	vsnprintf(line + n, sizeof line - n, format, args);
+	va_end(args);
+	for (n = 0; line[n] != '\0'; n++) {
+		if (line[n] < ' ' || line[n] > '~')
+			line[n] = '?';
+	}
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, n) < 0)
+		return; /* there is nobody to tell */
+}
+
+/* An address as it stands in a URL: "192.0.2.1:8080" or "[2001:db8::1]:8080".
+ */
+static void name_address(char *out, const struct sockaddr_storage *a)
+{
+	const struct sockaddr_in *four = (const void *)a;
+	const struct sockaddr_in6 *six = (const void *)a;
+	bool mapped = a->ss_family == AF_INET6 &&
+		      IN6_IS_ADDR_V4MAPPED(&six->sin6_addr);
+	char ip[INET6_ADDRSTRLEN] = "";
+
+	if (mapped)
+		inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], ip, sizeof ip);
+	else if (a->ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &six->sin6_addr, ip, sizeof ip);
+	else if (a->ss_family == AF_INET)
+		inet_ntop(AF_INET, &four->sin_addr, ip, sizeof ip);
+	if (a->ss_family != AF_INET && a->ss_family != AF_INET6)
+		snprintf(out, PEER, "local");
+	else /* the port is in the same place in both */
+		snprintf(out, PEER, strchr(ip, ':') ? "[%s]:%d" : "%s:%d", ip,
+			 ntohs(four->sin_port));
+}
+
+/* ---- The ways out of the room ---- */
+
+static void enter(int i, enum state state, unsigned seconds)
+{
+	clients[i].state = state;
+	clients[i].deadline = now + seconds;
+}
+
+static void leave_room(int i, const char *why)
+{
+	people--;
+	say(clients[i].peer, "Client disconnected: %s (%d online)", why,
+	    people);
+}
+
+/* Gives a client up.  The reset lets the kernel forget what it did not take. */
+static void drop(int i, enum reason why)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+	if (clients[i].state == OVER)
+		return;
+	total.dropped[why]++;
+	if (clients[i].state == OPEN)
+		leave_room(i, reasons[why]);
+	else
+		say(clients[i].peer, "Connection dropped: %s", reasons[why]);
+	clients[i].state = OVER;
+	setsockopt(table[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+/* ---- Sending: the log and the outbox ---- */
+
+/* Puts a private frame into the outbox.  It becomes due at the head, which is
+   always between two frames, and never splits one.  False: there is no room. */
+static bool add(struct client *c, enum ws_opcode opcode, const void *data,
+		size_t len)
+{
+	size_t size = c->outbox_size + 2 + len;
+
+	if (size + (opcode == WS_CLOSE ? 0 : CLOSE_FRAME) > sizeof c->outbox)
+		return false;
+	if (c->outbox_size == 0)
+		c->outbox_at = head;
+	ws_header(c->outbox + c->outbox_size, opcode, len);
+	memcpy(c->outbox + size - len, data, len);
+	c->outbox_size = (unsigned char)size;
+	return true;
+}
+
+/* Adds what a client is owed, unless older frames wait in the outbox. */
+static void pay(struct client *c)
+{
+	char text[32];
+	int n = snprintf(text, sizeof text, "{\"online\":%d}", people);
+
+	if (c->outbox_size > 0 && c->outbox_at != head)
+		return;
+	if ((c->owes & PING) && add(c, WS_PING, "", 0))
+		c->owes &= NOTICE;
+	if ((c->owes & NOTICE) && add(c, WS_TEXT, text, (size_t)n))
+		c->owes &= PING;
+}
+
+static bool outbox_is_due(const struct client *c)
+{
+	return c->outbox_size > 0 && c->cursor >= c->outbox_at;
+}
+
+/* The part of a reply, from the buffer and then the page, that is to be sent
+   next: so many bytes at *data. */
+static size_t rest_of_reply(int i, const unsigned char **data)
+{
+	const struct client *c = &clients[i];
+	size_t at = c->cursor;
+
+	if (at < c->filled) {
+		*data = buffers[i] + at;
+		return c->filled - at;
+	}
+	*data = page + (at - c->filled);
+	return c->page ? sizeof page - (at - c->filled) : 0;
+}
+
+/* The same for who is, or was, in the room: the log up to the outbox, the
+   outbox, and the rest of the log, but nothing after a Close (5.5.1). */
+static size_t rest_of_log(int i, const unsigned char **data)
+{
+	const struct client *c = &clients[i];
+	uint64_t n = (c->outbox_size > 0 ? c->outbox_at : head) - c->cursor;
+	size_t at = c->cursor & (LOG_SIZE - 1);
+
+	if (outbox_is_due(c)) {
+		*data = c->outbox + c->outbox_sent;
+		return (size_t)(c->outbox_size - c->outbox_sent);
+	}
+	*data = ring + at;
+	if (c->state == CLOSING && c->outbox_size == 0)
+		return 0;
+	return n < LOG_SIZE - at ? n : LOG_SIZE - at;
+}
+
+static void advance(struct client *c, size_t sent)
+{
+	total.out += sent;
+	if (c->state == REPLY || !outbox_is_due(c)) {
+		c->cursor += sent;
+		return;
+	}
+	c->outbox_sent = (unsigned char)(c->outbox_sent + sent);
+	if (c->outbox_sent == c->outbox_size)
+		c->outbox_size = c->outbox_sent = 0;
+}
+
+/* Whether the last call may succeed if it is made again later. */
+static bool is_passing(void)
+{
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ||
+	       errno == ENOBUFS || errno == ENOMEM;
+}
+
+/* Sends what is due, until there is no more or the socket is full. */
+static void flush(int i)
+{
+	struct client *c = &clients[i];
+	const unsigned char *data;
+	ssize_t sent;
+	size_t n;
+
+	while (!c->blocked) {
+		if (c->state == OPEN && c->owes)
+			pay(c);
+		n = c->state == REPLY ? rest_of_reply(i, &data)
+				      : rest_of_log(i, &data);
+		if (n == 0)
+			return;
+		sent = send(table[i].fd, data, n, MSG_NOSIGNAL);
+		if (sent < 0 && !is_passing()) {
+			drop(i, LOST);
+			return;
+		}
+		if (sent > 0)
+			advance(c, (size_t)sent);
+		c->moved = now;
+		c->blocked = sent < (ssize_t)n;
+	}
+}
+
+/* Queues a private frame behind all that came before it, so far as its client
+   takes it; false when it takes too little. */
+static bool put(int i, enum ws_opcode opcode, const void *data, size_t len)
+{
+	struct client *c = &clients[i];
+
+	if (c->outbox_size > 0 && c->outbox_at != head)
+		flush(i);
+	if (add(c, opcode, data, len))
+		return true;
+	flush(i);
+	return add(c, opcode, data, len);
+}
+
+/* Says Close.  The peer's is waited for unless that is `closed` already. */
+static void say_close(int i, int code, bool closed, const char *why)
+{
+	unsigned char payload[2];
+
+	payload[0] = (unsigned char)(code >> 8);
+	payload[1] = (unsigned char)code;
+	put(i, WS_CLOSE, payload, code == WS_NO_STATUS ? 0 : sizeof payload);
+	if (clients[i].state == OVER)
+		return;
+	leave_room(i, why);
+	clients[i].closed = closed;
+	enter(i, CLOSING, CLOSE_TIMEOUT);
+}
+
+/* RFC 6455, 7.1.7: a client has broken a rule, and is told which. */
+static void fail(int i, int code)
+{
+	enum reason why = PROTOCOL;
+
+	if (code == WS_INVALID_DATA)
+		why = INVALID;
+	else if (code == WS_POLICY)
+		why = UNFINISHED;
+	else if (code == WS_TOO_BIG)
+		why = TOO_BIG;
+	total.dropped[why]++;
+	say_close(i, code, true, reasons[why]);
+}
+
+static void log_bytes(const unsigned char *data, size_t len)
+{
+	size_t at = head & (LOG_SIZE - 1);
+	size_t first = len < LOG_SIZE - at ? len : LOG_SIZE - at;
+
+	memcpy(ring + at, data, first);
+	memcpy(ring, data + first, len - first);
+	head += len;
+}
+
+/* Puts a message into the log, as the frame that everybody gets. */
+static void broadcast(const struct ws_frame *f)
+{
+	unsigned char header[WS_SERVER_HEADER];
+	size_t n = ws_header(header, f->opcode, f->len);
+
+	assert(n + f->len <= LOG_SIZE - (head - slowest));
+	past[total.messages++ % HISTORY_MAX] = head;
+	log_bytes(header, n);
+	log_bytes(f->data, f->len);
+	news = true;
+}
+
+/* Where a newcomer starts: some messages back, but within the later half of
+   the log, so that none joins as a laggard. */
+static uint64_t history_start(void)
+{
+	uint64_t at, back = (uint64_t)opt.history;
+
+	if (back > total.messages)
+		back = total.messages;
+	for (; back > 0; back--) {
+		at = past[(total.messages - back) % HISTORY_MAX];
+		if (head - at <= LOG_SIZE / 2)
+			return at;
+	}
+	return head;
+}
+
+/* ---- Receiving: requests and frames ---- */
+
+/* How much may be read from a client.  n bytes add at most as many to the log,
+   and a message of before that they complete, and its header.  When that might
+   reach the slowest cursor, nobody is read until all have caught up to half of
+   the log: see measure(). */
+static size_t allowance(void)
+{
+	uint64_t room = LOG_SIZE - (head - slowest);
+	const uint64_t more = MESSAGE_MAX + WS_SERVER_HEADER;
+
+	if (!congested && room <= more) {
+		congested = true;
+		congested_since = now;
+	}
+	if (congested)
+		return 0;
+	return room - more < sizeof scratch ? room - more : sizeof scratch;
+}
+
+static void take_close(int i, const struct ws_frame *f)
+{
+	int code = ws_close_code(f->data, f->len);
+
+	if (clients[i].state == CLOSING)
+		clients[i].closed = true;
+	else if (code < 0)
+		fail(i, -code);
+	else
+		say_close(i, code, true, "closed");
+}
+
+/* Takes the frames in scratch[from..to).  Once our Close is out, only the
+   peer's matters. */
+static void take_frames(int i, size_t from, size_t to)
+{
+	struct client *c = &clients[i];
+	struct ws_frame f;
+	int at = 1;
+
+	while (from < to && !c->closed && c->state != OVER) {
+		if (ws_idle(&c->ws) && c->state == OPEN)
+			c->deadline = now + MESSAGE_TIMEOUT;
+		at = ws_decode(&c->ws, scratch, from, to, &f);
+		if (at < 0 && c->state == OPEN)
+			fail(i, -at);
+		c->closed = c->closed || at < 0;
+		if (at <= 0)
+			return;
+		from = (size_t)at;
+		c->credit -= opt.rate > 0;
+		if (f.opcode == WS_CLOSE)
+			take_close(i, &f);
+		else if (c->state == OPEN && f.opcode == WS_PING &&
+			 !put(i, WS_PONG, f.data, f.len))
+			drop(i, FLOOD);
+		else if (c->state == OPEN &&
+			 (f.opcode == WS_TEXT || f.opcode == WS_BINARY))
+			broadcast(&f);
+	}
+}
+
+/* Starts a response: a short text, or the page when body is NULL. */
+static void reply(int i, int status, const char *body, bool head_only)
+{
+	struct client *c = &clients[i];
+	char *out = (char *)buffers[i];
+	bool is_page = body == NULL;
+	size_t len = is_page ? sizeof page : strlen(body);
+	size_t n = http_head(out, status, is_page ? "text/html" : "text/plain",
+			     len, is_page ? page_fields : "");
+
+	if (!is_page && !head_only) {
+		memcpy(out + n, body, len);
+		n += len;
+	}
+	c->page = is_page && !head_only;
+	c->filled = (unsigned)n;
+	c->cursor = 0;
+	enter(i, REPLY, REQUEST_TIMEOUT);
+}
+
+static void refuse(int i, int status)
+{
+	char body[64];
+
+	total.dropped[REFUSED]++;
+	say(clients[i].peer, "Request refused: %s", http_status(status));
+	snprintf(body, sizeof body, "%s\n", http_status(status));
+	reply(i, status, body, false);
+}
+
+/* The counters, as Prometheus reads them (text format 0.0.4). */
+static void reply_metrics(int i, bool head_only)
+{
+	const struct {
+		const char *name, *type;
+		uint64_t value;
+	} rows[] = {
+		{"clients", "gauge", (uint64_t)people},
+		{"clients_peak", "gauge", total.peak},
+		{"clients_limit", "gauge", (uint64_t)people_max},
+		{"connections_total", "counter", total.connections},
+		{"messages_total", "counter", total.messages},
+		{"received_bytes_total", "counter", total.in},
+		{"sent_bytes_total", "counter", total.out},
+	};
+	char body[2048];
+	size_t n = 0;
+
+	for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
+		n += (size_t)snprintf(body + n, sizeof body - n,
+				      "# TYPE chat_%s %s\nchat_%s %" PRIu64
+				      "\n",
+				      rows[k].name, rows[k].type, rows[k].name,
+				      rows[k].value);
+	n += (size_t)snprintf(body + n, sizeof body - n,
+			      "# TYPE chat_dropped_total counter\n");
+	for (int k = 0; k < REASONS; k++)
+		n += (size_t)snprintf(
+			body + n, sizeof body - n,
+			"chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
+			reasons[k], total.dropped[k]);
+	reply(i, 200, body, head_only);
+}
+
+/* Lets a client in: the response, then the history, then a notice. */
+static void join(int i, const struct http_request *r)
+{
+	struct client *c = &clients[i];
+
+	http_switch((char *)c->outbox, r);
+	c->outbox_size = HTTP_SWITCH;
+	c->outbox_at = c->cursor = history_start();
+	if (c->cursor < slowest)
+		slowest = c->cursor;
+	c->owes = opt.history > 0 || opt.heartbeat > 0 ? NOTICE : 0;
+	c->credit = opt.rate * BURST;
+	ws_init(&c->ws, buffers[i]);
+	enter(i, OPEN, MESSAGE_TIMEOUT);
+	people++;
+	total.connections++;
+	if (total.peak < (uint64_t)people)
+		total.peak = (uint64_t)people;
+	say(c->peer, "Client connected (%d online)", people);
+}
+
+static void answer(int i, const struct http_request *r)
+{
+	if (r->handshake && !http_origin_ok(r, opt.hosts, opt.host_count)) {
+		say(clients[i].peer, "Origin %.*s, Host %.*s: see option -o",
+		    (int)r->origin.len, r->origin.s, (int)r->host.len,
+		    r->host.s);
+		refuse(i, 403);
+	} else if (r->handshake && people >= people_max) {
+		refuse(i, 503);
+	} else if (r->handshake) {
+		join(i, r);
+	} else if (r->resource == HTTP_METRICS) {
+		reply_metrics(i, r->head);
+	} else {
+		reply(i, 200, NULL, r->head);
+	}
+}
+
+/* Takes n bytes of a request from scratch.  What follows it are frames. */
+static void take_request(int i, size_t n)
+{
+	struct client *c = &clients[i];
+	const unsigned char *buf = scratch;
+	size_t before = c->filled, len = n;
+	struct http_request r;
+	int size;
+
+	if (before > 0) {
+		len = n < REQUEST_MAX - before ? before + n : REQUEST_MAX;
+		memcpy(buffers[i] + before, scratch, len - before);
+		buf = buffers[i];
+	}
+	size = http_parse(&r, (const char *)buf, len);
+	if (size < 0) {
+		refuse(i, -size);
+	} else if (size > 0) {
+		answer(i, &r);
+		if (c->state == OPEN)
+			take_frames(i, (size_t)size - before, n);
+	} else {
+		if (before == 0)
+			memcpy(buffers[i], scratch, len);
+		c->filled = (unsigned)len;
+	}
+}
+
+static void receive(int i)
+{
+	struct client *c = &clients[i];
+	bool may_add = c->state == REQUEST || c->state == OPEN;
+	size_t want = may_add ? allowance() : sizeof scratch;
+	ssize_t n;
+
+	if (want == 0) {
+		turn = i;
+		return;
+	}
+	n = recv(table[i].fd, scratch, want, 0);
+	if (n < 0 && is_passing())
+		return;
+	if (n <= 0) {
+		if (c->state == OPEN || (c->state == REQUEST && c->filled > 0))
+			drop(i, LOST);
+		c->state = OVER;
+		return;
+	}
+	total.in += (uint64_t)n;
+	c->heard = now;
+	if (c->state == REQUEST)
+		take_request(i, (size_t)n);
+	else if (c->state != DRAIN)
+		take_frames(i, 0, (size_t)n);
+}
+
+/* ---- The table ---- */
+
+/* The only place that closes a connection. */
+static void reap(int i)
+{
+	close(table[i].fd);
+	table[i] = (struct pollfd){.fd = -1};
+	clients[i].state = FREE;
+	if (i < hole)
+		hole = i;
+	while (used > 0 && table[used - 1].fd < 0)
+		used--;
+}
+
+/* An entry for a new connection.  In a full table, whoever is not in the room
+   and is next to run out of time makes way.  -1: all are in the room. */
+static int find_slot(void)
+{
+	int last = -1;
+
+	while (hole < slots && table[hole].fd >= 0)
+		hole++;
+	if (hole < slots)
+		return hole;
+	for (int i = 0; i < slots; i++) {
+		if (clients[i].state == OPEN || clients[i].state == LISTENING)
+			continue;
+		if (last < 0 || clients[i].deadline < clients[last].deadline)
+			last = i;
+	}
+	if (last >= 0) {
+		drop(last, CROWDED);
+		reap(last);
+	}
+	return last;
+}
+
+static void occupy(int i, int fd, enum state state)
+{
+	table[i] = (struct pollfd){.fd = fd, .revents = POLLIN};
+	clients[i] = (struct client){.heard = now};
+	enter(i, state, REQUEST_TIMEOUT);
+	if (i >= used)
+		used = i + 1;
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
+/* Takes the connections that wait, and reads them at once: mostly the request
+   is already there. */
+static void accept_some(int listener)
+{
+	const int on = 1, size = SEND_BUFFER;
+
+	for (int k = 0; k < ACCEPTS; k++) {
+		struct sockaddr_storage a = {0};
+		socklen_t n = sizeof a;
+		int i, fd = accept(table[listener].fd, (void *)&a, &n);
+
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		i = fd < 0 ? -1 : find_slot();
+		if (i < 0) { /* none is waiting, or none can be served now */
+			accepting = fd < 0 &&
+				    (errno == EAGAIN || errno == EWOULDBLOCK);
+			if (fd >= 0)
+				close(fd);
+			return;
+		}
+		occupy(i, fd, REQUEST);
+		name_address(clients[i].peer, &a);
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		if (SEND_BUFFER > 0)
+			setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size,
+				   sizeof size);
+		receive(i);
+	}
+}
+
+/* ---- A pass of the loop ---- */
+
+/* What poll() is to wait for: it follows from the state. */
+static short interest(const struct client *c)
+{
+	short out = c->blocked ? POLLOUT : 0;
+
+	switch (c->state) {
+	case LISTENING: return accepting ? POLLIN : 0;
+	case REQUEST: return congested ? 0 : POLLIN;
+	case OPEN: return congested || c->credit < 0 ? out : POLLIN | out;
+	case CLOSING: return POLLIN | out;
+	case DRAIN: return POLLIN;
+	default: return out;
+	}
+}
+
+/* Reads whoever has something to say. */
+static void serve(int i)
+{
+	short events = table[i].events, found = table[i].revents;
+
+	if (found & POLLOUT)
+		clients[i].blocked = false;
+	if (clients[i].state == LISTENING)
+		accept_some(i);
+	else if (events & POLLIN && found & ~POLLOUT)
+		receive(i);
+	else if (found & (POLLERR | POLLHUP | POLLNVAL))
+		drop(i, LOST);
+}
+
+/* Once a second: is anybody in the room late with anything? */
+static void check_member(int i)
+{
+	struct client *c = &clients[i];
+	unsigned patience = (unsigned)opt.heartbeat * 12 / 5;
+
+	if (c->credit < 0) { /* we did not listen; that is not silence */
+		c->heard = now;
+		c->deadline = now + MESSAGE_TIMEOUT;
+	}
+	c->credit += opt.rate;
+	if (c->credit > opt.rate * BURST)
+		c->credit = opt.rate * BURST;
+	if (patience > 0 && now - c->heard > patience)
+		drop(i, SILENT);
+	else if (c->blocked && now - c->moved > SEND_TIMEOUT)
+		drop(i, STUCK);
+	else if (congested && now - congested_since >= STALL_TIMEOUT &&
+		 head - c->cursor > LOG_SIZE / 2)
+		drop(i, SLOW);
+	else if (!ws_idle(&c->ws) && now > c->deadline)
+		fail(i, WS_POLICY);
+}
+
+static void tick(void)
+{
+	bool beat = opt.heartbeat > 0 && now % (unsigned)opt.heartbeat == 0;
+	bool told =
+		people == announced || (opt.history == 0 && opt.heartbeat == 0);
+
+	now++;
+	news = accepting = true;
+	announced = people;
+	for (int i = 0; i < used; i++) {
+		struct client *c = &clients[i];
+
+		if (c->state == OPEN) {
+			c->owes |= beat ? PING | NOTICE : told ? 0 : NOTICE;
+			check_member(i);
+		} else if (c->state == REQUEST && now > c->deadline) {
+			refuse(i, 408);
+		} else if (c->state == REPLY && now > c->deadline) {
+			drop(i, LATE);
+		} else if (c->state >= CLOSING && now > c->deadline) {
+			c->state = OVER;
+		}
+	}
+}
+
+/* Who is behind, and by how much. */
+static void measure(void)
+{
+	slowest = head;
+	for (int i = 0; i < used; i++) {
+		const struct client *c = &clients[i];
+		bool reads = c->state == OPEN ||
+			     (c->state == CLOSING && c->outbox_size > 0 &&
+			      !outbox_is_due(c));
+
+		if (reads && c->cursor < slowest)
+			slowest = c->cursor;
+	}
+	if (head - slowest <= LOG_SIZE / 2)
+		congested = false;
+}
+
+/* Sends what is due, and half-closes a connection for which that was all. */
+static void write_to(int i)
+{
+	struct client *c = &clients[i];
+	const unsigned char *data;
+
+	if (c->state == REPLY || c->state == OPEN || c->state == CLOSING)
+		flush(i);
+	if ((c->state == REPLY && rest_of_reply(i, &data) == 0) ||
+	    (c->state == CLOSING && c->closed && c->outbox_size == 0)) {
+		shutdown(table[i].fd, SHUT_WR);
+		enter(i, DRAIN, CLOSE_TIMEOUT);
+	}
+}
+
+/* Milliseconds to the next tick.  When that is due, it is done here. */
+static int until_tick(void)
+{
+	static int64_t next;
+	struct timespec t;
+	int64_t ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	if (ms < next)
+		return (int)(next - ms);
+	next = ms + 1000;
+	tick();
+	return 1000;
+}
+
+/* Waits, reads, ticks, writes, reaps.  When there is no news, only those who
+   were ready are looked at after the wait. */
+static void pass(void)
+{
+	static int wait;
+	int ready = poll(table, (nfds_t)used, wait), n = used;
+	bool everyone;
+
+	turn = turn + 1 < n ? turn + 1 : 0;
+	for (int k = 0; k < n; k++) {
+		int i = turn + k < n ? turn + k : turn + k - n;
+
+		if (ready <= 0)
+			table[i].revents = 0;
+		else if (table[i].revents)
+			serve(i);
+	}
+	wait = until_tick();
+	everyone = news || congested;
+	news = false;
+	for (int i = 0; i < used; i++) {
+		if (everyone || table[i].revents)
+			write_to(i);
+	}
+	if (everyone)
+		measure();
+	for (int i = 0; i < used; i++) {
+		if (!everyone && !table[i].revents)
+			continue;
+		if (clients[i].state == OVER)
+			reap(i);
+		else
+			table[i].events = interest(&clients[i]);
+	}
+}
+
+/* RFC 6455, 7.4.1: 1001, "going away, such as a server going down". */
+static void say_goodbye(void)
+{
+	for (int i = 0; i < used; i++) {
+		if (clients[i].state == LISTENING ||
+		    clients[i].state == REQUEST)
+			clients[i].state = OVER;
+		else if (clients[i].state == OPEN)
+			say_close(i, WS_GOING_AWAY, false, "going away");
+	}
+	news = true;
+}
+
+/* ---- Start ---- */
+
+/* A number from 0 to max, all digits; anything else is -1. */
+static int number(const char *s, int max)
+{
+	long n;
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return -1;
+	n = strtol(s, &end, 10);
+	return *end != '\0' || n > max ? -1 : (int)n;
+}
+
+static void help(void)
+{
+	dprintf(STDOUT_FILENO,
+		USAGE
+		"A chat room for every browser on the network.\n\n"
+		"  -a address    listen on this one (all, IPv6 and IPv4)\n"
+		"  -h            show this\n"
+		"  -l rate       messages a second from one client, 0: any "
+		"(%d)\n"
+		"  -n history    messages that a newcomer gets, at most %d "
+		"(%d)\n"
+		"  -o host       allow pages from this host[:port]; may be "
+		"repeated\n"
+		"  -p port       listen on this port, 0: any free one (%d)\n"
+		"  -q            quiet: no line for each event\n"
+		"  -t heartbeat  seconds between pings, 0: none (%d)\n"
+		"  -V            show the version\n\n"
+		"This build: %d people, %d bytes a message, %d bytes of log.\n",
+		opt.rate, HISTORY_MAX, opt.history, opt.port, opt.heartbeat,
+		CLIENTS_MAX, MESSAGE_MAX, LOG_SIZE);
+	exit(0);
+}
+
+static void bad_usage(const char *what, const char *instead)
+{
+	dprintf(STDERR_FILENO, "chat: %s, not \"%s\"\n", what, instead);
+	exit(2);
+}
+
+static int number_option(int max)
+{
+	char text[64];
+	int n = number(optarg, max);
+
+	snprintf(text, sizeof text, "-%c wants a number from 0 to %d", optopt,
+		 max);
+	if (n < 0)
+		bad_usage(text, optarg);
+	return n;
+}
+
+static void read_options(int argc, char **argv)
+{
+	int o;
+
+	while ((o = getopt(argc, argv, "a:hl:n:o:p:qt:V")) != -1) {
+		switch (o) {
+		case 'a': opt.address = optarg; break;
+		case 'h': help(); break;
+		case 'l': opt.rate = number_option(1000000); break;
+		case 'n': opt.history = number_option(HISTORY_MAX); break;
+		case 'o':
+			if (opt.host_count == HOSTS_MAX)
+				bad_usage("there are too many -o", optarg);
+			opt.hosts[opt.host_count++] = optarg;
+			break;
+		case 'p': opt.port = number_option(65535); break;
+		case 'q': opt.quiet = true; break;
+		case 't': opt.heartbeat = number_option(86400); break;
+		case 'V': dprintf(STDOUT_FILENO, "chat " VERSION "\n"); exit(0);
+		default: exit(2);
+		}
+	}
+	if (optind < argc)
+		bad_usage("chat takes only options", argv[optind]);
+}
+
+static void on_signal(int number)
+{
+	if (stopping)
+		_exit(128 + number);
+	stopping = 1;
+}
+
+/* Makes the table as large as the limit of open descriptors can be. */
+static void size_table(void)
+{
+	struct rlimit files;
+	const rlim_t want = TABLE + FILES;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		die("getrlimit");
+	if (files.rlim_cur < want) {
+		files.rlim_cur = files.rlim_max < want ? files.rlim_max : want;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	slots = files.rlim_cur < want ? (int)files.rlim_cur - FILES : TABLE;
+	people_max = slots - LISTENERS_MAX - SPARE_SLOTS;
+	if (people_max < CLIENTS_MAX)
+		dprintf(STDERR_FILENO,
+			"chat: room for %d people, not %d: "
+			"see ulimit -n\n",
+			people_max, CLIENTS_MAX);
+	if (people_max < 1)
+		exit(1);
+	for (int i = 0; i < TABLE; i++)
+		table[i].fd = -1;
+}
+
+static void prepare(void)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct sigaction stop = {.sa_handler = on_signal};
+	int fd;
+
+	do /* 0, 1 and 2 are taken, so that no client becomes our stderr */
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGTTOU, &ignore, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	size_table();
+}
+
+static int listen_on(const void *address, socklen_t size, int family)
+{
+	const int on = 1, off = 0;
+	int fd = socket(family, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+	if (bind(fd, address, size) == 0 && listen(fd, SOMAXCONN) == 0) {
+		occupy(find_slot(), fd, LISTENING);
+		return 0;
+	}
+	close(fd);
+	return -1;
+}
+
+/* Listens on all addresses, or on the one given: numbers, as names would need
+   a resolver. */
+static void listen_here(void)
+{
+	struct sockaddr_in four = {.sin_family = AF_INET,
+				   .sin_port = htons((in_port_t)opt.port)};
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6,
+				   .sin6_port = four.sin_port};
+	const char *ip = opt.address;
+	bool is_four =
+		ip != NULL && inet_pton(AF_INET, ip, &four.sin_addr) == 1;
+
+	if (ip != NULL && !is_four &&
+	    inet_pton(AF_INET6, ip, &six.sin6_addr) != 1)
+		bad_usage("-a wants an IPv4 or IPv6 address, not", ip);
+	if (!is_four && listen_on(&six, sizeof six, AF_INET6) == 0)
+		return;
+	/* without IPv6, "all addresses" are those of IPv4 */
+	if (!is_four &&
+	    (ip != NULL || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)))
+		die("cannot listen");
+	if (listen_on(&four, sizeof four, AF_INET) < 0)
+		die("cannot listen");
+}
+
+/* Takes the sockets that systemd, or whoever starts us, listens on already:
+   LISTEN_FDS of them, from 3 on, meant for the process LISTEN_PID. */
+static int inherit(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	int n = count == NULL ? 0 : number(count, LISTENERS_MAX);
+
+	if (pid == NULL || number(pid, INT_MAX) != getpid() || n == 0)
+		return 0;
+	for (int fd = 3; fd < 3 + n; fd++) {
+		int on = 0;
+		socklen_t size = sizeof on;
+
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) < 0)
+			die("LISTEN_FDS");
+		occupy(find_slot(), fd, LISTENING);
+	}
+	return n;
+}
+
+/* Says where to point a browser.  For a socket on all addresses that is the one
+   from which a packet to the outside would leave, so that others can use it;
+   connecting a datagram socket finds it out and sends nothing. */
+static void announce(int i)
+{
+	struct sockaddr_storage a = {0};
+	struct sockaddr_in *four = (void *)&a;
+	struct sockaddr_in6 *six = (void *)&a;
+	struct sockaddr_in out = {.sin_family = AF_INET, .sin_port = htons(9)};
+	socklen_t size = sizeof a;
+	char name[PEER];
+	in_port_t port;
+	int fd;
+
+	getsockname(table[i].fd, (void *)&a, &size);
+	port = four->sin_port; /* in both families at the same place */
+	if ((a.ss_family == AF_INET && four->sin_addr.s_addr == INADDR_ANY) ||
+	    (a.ss_family == AF_INET6 &&
+	     IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr))) {
+		four->sin_family = AF_INET;
+		four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		inet_pton(AF_INET, "198.51.100.1", &out.sin_addr);
+		fd = socket(AF_INET, SOCK_DGRAM, 0);
+		if (connect(fd, (void *)&out, sizeof out) == 0)
+			getsockname(fd, (void *)&a, &size);
+		close(fd);
+		four->sin_port = port;
+	}
+	name_address(name, &a);
+	dprintf(STDOUT_FILENO,
+		"chat " VERSION ": open http://%s/ in a browser\n", name);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned end;
+
+	read_options(argc, argv);
+	prepare();
+	if (inherit() == 0)
+		listen_here();
+	for (int i = 0; i < used; i++)
+		announce(i);
+	while (!stopping)
+		pass();
+	say_goodbye();
+	end = now + CLOSE_TIMEOUT;
+	while (used > 0 && now < end)
+		pass();
+	return 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SHA-1, the secure hash algorithm of FIPS 180-4, section 6.1.
+ *
+ * The message is cut into blocks of 64 bytes, each of which stirs five words
+ * of state in 80 rounds.  What does not fill a block is padded:
+ *
+ *     | rest of the message | 0x80 | 0x00 ... | length in bits, 8 bytes |
+ *
+ * to 64 bytes, or to 128 where the rest leaves no room for the last nine.
+ * Names are the standard's.  Words are made of bytes by shifting, so that the
+ * code neither knows nor cares about the machine's byte order.
+ */
+#include <stdint.h>
+
+#include "sha1.h"
+
+enum { BLOCK = 64 };
+
+#define ROTL(n, x)      ((x) << (n) | (x) >> (32 - (n)))
+#define CH(x, y, z)     (((x) & (y)) ^ (~(x) & (z)))
+#define PARITY(x, y, z) ((x) ^ (y) ^ (z))
+#define MAJ(x, y, z)    (((x) & (y)) ^ ((x) & (z)) ^ ((y) & (z)))
+
+/* 4.1.1 and 4.2.1: the function and the constant of round t. */
+static uint32_t f_plus_k(unsigned t, uint32_t x, uint32_t y, uint32_t z)
+{
+	if (t < 20)
+		return CH(x, y, z) + 0x5a827999;
+	if (t < 40)
+		return PARITY(x, y, z) + 0x6ed9eba1;
+	if (t < 60)
+		return MAJ(x, y, z) + 0x8f1bbcdc;
+	return PARITY(x, y, z) + 0xca62c1d6;
+}
+
+/* 6.1.2: stirs one block of 64 bytes into the state H. */
+static void stir(uint32_t H[5], const unsigned char *block)
+{
+	uint32_t W[80];
+	uint32_t a = H[0], b = H[1], c = H[2], d = H[3], e = H[4];
+
+	for (unsigned t = 0; t < 16; t++, block += 4)
+		W[t] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 |
+		       (uint32_t)block[2] << 8 | block[3];
+	for (unsigned t = 16; t < 80; t++) {
+		uint32_t w = W[t - 3] ^ W[t - 8] ^ W[t - 14] ^ W[t - 16];
+		W[t] = ROTL(1, w);
+	}
+	for (unsigned t = 0; t < 80; t++) {
+		uint32_t T = ROTL(5, a) + f_plus_k(t, b, c, d) + e + W[t];
+		e = d, d = c, c = ROTL(30, b), b = a, a = T;
+	}
+	H[0] += a, H[1] += b, H[2] += c, H[3] += d, H[4] += e;
+}
+
+void sha1(unsigned char digest[SHA1_SIZE], const unsigned char *data,
+	  size_t len)
+{
+	uint32_t H[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476,
+			 0xc3d2e1f0}; /* 5.3.1 */
+	unsigned char end[2 * BLOCK] = {0};
+	size_t rest = len % BLOCK;
+	size_t ends = rest < BLOCK - 8 ? BLOCK : 2 * BLOCK;
+
+	for (size_t at = 0; at < len - rest; at += BLOCK)
+		stir(H, data + at);
+	for (size_t i = 0; i < rest; i++)
+		end[i] = data[len - rest + i];
+	end[rest] = 0x80; /* 5.1.1: a one, zeros, the length in bits */
+	for (unsigned i = 0; i < 8; i++)
+		end[ends - 1 - i] = (unsigned char)((uint64_t)len * 8 >> 8 * i);
+	for (size_t at = 0; at < ends; at += BLOCK)
+		stir(H, end + at);
+	for (unsigned i = 0; i < SHA1_SIZE; i++)
+		digest[i] = (unsigned char)(H[i / 4] >> (24 - i % 4 * 8));
+}

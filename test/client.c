@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* A server under test and its clients; see test.h.  All waiting is for an event
+   and ends after WAIT ms with a failed test. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define KEY    "dGhlIHNhbXBsZSBub25jZQ=="
+#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+/* Reads once more of what a pipe or socket brings; 0 at its end. */
+static size_t await(int fd, void *data, size_t len)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	ssize_t n;
+
+	ck_assert_msg(poll(&p, 1, WAIT) > 0, "nothing came");
+	n = read(fd, data, len);
+	if (n < 0 && errno == ECONNRESET)
+		return 0;
+	ck_assert_msg(n >= 0, "read: %s", strerror(errno));
+	return (size_t)n;
+}
+
+static int run(const char *binary, const char **args, int out, int err)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		dup2(out, STDOUT_FILENO);
+		dup2(err, STDERR_FILENO);
+		for (int fd = 3; fd < 100; fd++)
+			close(fd);
+		execv(binary, (char **)(size_t)args);
+		_exit(127);
+	}
+	return pid;
+}
+
+void start(struct server *s, const char *binary, ...)
+{
+	const char *args[32] = {binary, "-a", "127.0.0.1", "-p", "0"};
+	char line[256] = "";
+	int out[2], err[2], n = 5;
+	size_t len = 0;
+	va_list more;
+
+	va_start(more, binary);
+	do
+		args[n] = va_arg(more, const char *);
+	while (args[n++] != NULL);
+	va_end(more);
+	ck_assert(pipe(out) == 0 && pipe(err) == 0);
+	memset(s, 0, sizeof *s);
+	s->pid = run(binary, args, out[1], err[1]);
+	s->err = err[0];
+	close(out[1]);
+	close(err[1]);
+	while (strchr(line, '\n') == NULL) {
+		size_t more_len =
+			await(out[0], line + len, sizeof line - 1 - len);
+		ck_assert_msg(more_len > 0, "%s did not start", binary);
+		len += more_len;
+	}
+	close(out[0]);
+	ck_assert_msg(sscanf(line, "%*[^/]//127.0.0.1:%d/", &s->port) == 1,
+		      "no address in: %s", line);
+}
+
+void await_log(struct server *s, const char *text)
+{
+	while (strstr(s->log, text) == NULL) {
+		size_t n = await(s->err, s->log + s->log_len,
+				 sizeof s->log - 1 - s->log_len);
+		ck_assert_msg(n > 0, "the log ended without: %s", text);
+		s->log_len += n;
+	}
+}
+
+int count_log(const struct server *s, const char *text)
+{
+	int n = 0;
+
+	for (const char *at = s->log; (at = strstr(at, text)) != NULL; at++)
+		n++;
+	return n;
+}
+
+int await_end(struct server *s)
+{
+	char rest[4096];
+	int status;
+
+	while (await(s->err, rest, sizeof rest) > 0)
+		; /* until the server has closed it, by ending */
+	close(s->err);
+	ck_assert_int_eq(waitpid(s->pid, &status, 0), s->pid);
+	ck_assert_msg(WIFEXITED(status), "ended by signal %d",
+		      WTERMSIG(status));
+	return WEXITSTATUS(status);
+}
+
+int stop(struct server *s)
+{
+	kill(s->pid, SIGTERM);
+	return await_end(s);
+}
+
+int dial(const struct server *s)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((in_port_t)s->port),
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	struct timeval wait = {.tv_sec = WAIT / 1000};
+
+	ck_assert_msg(connect(fd, (void *)&a, sizeof a) == 0, "connect: %s",
+		      strerror(errno));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+	return fd;
+}
+
+void send_all(int fd, const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len > 0) {
+		ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+		if (n < 0) /* the server may close before it has read all */
+			ck_assert(errno == EPIPE || errno == ECONNRESET);
+		if (n <= 0)
+			return;
+		at += n;
+		len -= (size_t)n;
+	}
+}
+
+void send_text(int fd, const char *text)
+{
+	send_all(fd, text, strlen(text));
+}
+
+void read_all(int fd, char *out, size_t size)
+{
+	size_t len = 0, n;
+
+	while ((n = await(fd, out + len, size - 1 - len)) > 0)
+		len += n;
+	out[len] = '\0';
+}
+
+bool ended(int fd)
+{
+	char byte;
+
+	return await(fd, &byte, 1) == 0;
+}
+
+int ask(const struct server *s, const char *request, char *out, size_t size)
+{
+	int fd = dial(s), status = 0;
+
+	send_text(fd, request);
+	read_all(fd, out, size);
+	close(fd);
+	sscanf(out, "HTTP/1.1 %d ", &status);
+	return status;
+}
+
+long metric(const struct server *s, const char *name)
+{
+	char out[8192], line[128];
+	const char *at;
+
+	ck_assert_int_eq(ask(s, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", out,
+			     sizeof out),
+			 200);
+	snprintf(line, sizeof line, "\n%s ", name);
+	at = strstr(out, line);
+	ck_assert_msg(at != NULL, "no %s", name);
+	return atol(at + strlen(line));
+}
+
+int join(const struct server *s, const char *extra)
+{
+	char request[1024], response[1024] = "";
+	size_t len = 0;
+	int fd = dial(s);
+
+	snprintf(request, sizeof request,
+		 "GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+		 "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+		 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " KEY
+		 "\r\n%s\r\n",
+		 s->port, extra);
+	send_text(fd, request);
+	while (strstr(response, "\r\n\r\n") == NULL) {
+		ck_assert_msg(await(fd, response + len, 1) == 1,
+			      "no response, but: %s", response);
+		len++;
+	}
+	ck_assert_msg(strncmp(response, "HTTP/1.1 101 ", 13) == 0, "%s",
+		      response);
+	ck_assert_ptr_nonnull(strstr(response, "Accept: " ACCEPT "\r\n"));
+	return fd;
+}
+
+void send_frame(int fd, int first, const void *payload, size_t len)
+{
+	static const unsigned char mask[4] = {0x12, 0x34, 0xab, 0xcd};
+	unsigned char *frame = malloc(len + 14);
+	size_t at = 2;
+
+	frame[0] = (unsigned char)first;
+	frame[1] = (unsigned char)(0x80 | (len < 126     ? len
+					   : len < 65536 ? 126
+							 : 127));
+	if (len >= 65536)
+		for (int shift = 56; shift > 8; shift -= 8)
+			frame[at++] = (unsigned char)((unsigned long long)len >>
+						      shift);
+	if (len >= 126) {
+		frame[at++] = (unsigned char)(len >> 8);
+		frame[at++] = (unsigned char)len;
+	}
+	memcpy(frame + at, mask, 4);
+	at += 4;
+	for (size_t i = 0; i < len; i++)
+		frame[at + i] =
+			((const unsigned char *)payload)[i] ^ mask[i % 4];
+	send_all(fd, frame, at + len);
+	free(frame);
+}
+
+void say(int fd, const char *text)
+{
+	send_frame(fd, 0x81, text, strlen(text));
+}
+
+/* Reads exactly len bytes; false at the end of the connection. */
+static bool read_bytes(int fd, unsigned char *out, size_t len)
+{
+	while (len > 0) {
+		size_t n = await(fd, out, len);
+		if (n == 0)
+			return false;
+		out += n;
+		len -= n;
+	}
+	return true;
+}
+
+struct frame *next_frame(int fd)
+{
+	static struct frame f;
+	unsigned char head[10];
+	size_t extended;
+
+	f.first = -1;
+	f.len = 0;
+	if (!read_bytes(fd, head, 2))
+		return &f;
+	ck_assert_msg(head[1] <= 127, "a masked frame from the server");
+	extended = head[1] < 126 ? 0 : head[1] == 126 ? 2 : 8;
+	ck_assert(read_bytes(fd, head + 2, extended));
+	f.len = extended == 0 ? head[1] : 0;
+	for (size_t i = 0; i < extended; i++)
+		f.len = f.len << 8 | head[2 + i];
+	ck_assert_uint_lt(f.len, sizeof f.data);
+	ck_assert(read_bytes(fd, f.data, f.len));
+	f.data[f.len] = '\0';
+	f.first = head[0];
+	return &f;
+}
+
+struct frame *next_message(int fd)
+{
+	struct frame *f;
+
+	do
+		f = next_frame(fd);
+	while (f->first == 0x89 ||
+	       (f->first == 0x81 &&
+		strncmp((char *)f->data, "{\"online\":", 10) == 0));
+	return f;
+}
+
+void expect_text(int fd, const char *text)
+{
+	struct frame *f = next_message(fd);
+
+	ck_assert_msg(f->first == 0x81, "first byte %d, not text", f->first);
+	ck_assert_str_eq((char *)f->data, text);
+}
+
+void expect_notice(int fd, int online)
+{
+	struct frame *f = next_frame(fd);
+	char text[32];
+
+	snprintf(text, sizeof text, "{\"online\":%d}", online);
+	ck_assert_msg(f->first == 0x81, "first byte %d, not text", f->first);
+	ck_assert_str_eq((char *)f->data, text);
+}
+
+void expect_close(int fd, int code)
+{
+	struct frame *f = next_message(fd);
+
+	ck_assert_msg(f->first == 0x88, "first byte %d, not Close", f->first);
+	if (code == 0)
+		ck_assert_uint_eq(f->len, 0);
+	else
+		ck_assert_int_eq(f->data[0] << 8 | f->data[1], code);
+	ck_assert_msg(ended(fd), "something follows the Close");
+	close(fd);
+}

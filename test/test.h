@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEST_H
+#define TEST_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* One suite for each module, and one for the whole server. */
+Suite *sha1_suite(void);
+Suite *base64_suite(void);
+Suite *ws_suite(void);
+Suite *http_suite(void);
+Suite *chat_suite(void);
+
+enum { WAIT = 20000 }; /* ms that a test waits for anything before it fails */
+
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+
+/* ---- A server under test ---- */
+
+struct server {
+	pid_t pid;
+	int port;        /* on 127.0.0.1, picked by the kernel */
+	int err;         /* its stderr, */
+	char log[65536]; /* and what has been read of it */
+	size_t log_len;
+};
+
+/* Starts a build of chat with options, a list that ends with NULL, and waits
+   until it listens. */
+void start(struct server *s, const char *binary, ...);
+/* Waits until the log has a text; fails the test when it does not come. */
+void await_log(struct server *s, const char *text);
+/* How often the log, read so far, has a text. */
+int count_log(const struct server *s, const char *text);
+/* The exit status of a server that is about to end by itself, */
+int await_end(struct server *s);
+/* or of one that is sent SIGTERM first. */
+int stop(struct server *s);
+/* The value of a metric, by its name with any label; read over HTTP. */
+long metric(const struct server *s, const char *name);
+
+/* ---- A client, blocking, by hand ---- */
+
+int dial(const struct server *s);
+void send_all(int fd, const void *data, size_t len);
+void send_text(int fd, const char *text);
+/* Reads all that comes until the connection ends, into a C string. */
+void read_all(int fd, char *out, size_t size);
+/* Whether the connection has ended with nothing more to read; waits for it. */
+bool ended(int fd);
+
+/* dial(), a handshake with extra header lines, and its response checked. */
+int join(const struct server *s, const char *extra);
+/* The status that a handshake or request gets, with the whole response. */
+int ask(const struct server *s, const char *request, char *out, size_t size);
+
+/* Sends a masked frame; first is FIN, RSV and opcode. */
+void send_frame(int fd, int first, const void *payload, size_t len);
+void say(int fd, const char *text);
+
+struct frame {
+	int first; /* FIN, RSV and opcode, or -1 when the connection ended */
+	size_t len;
+	unsigned char data[70000];
+};
+/* The next frame as it comes. */
+struct frame *next_frame(int fd);
+/* The next that is neither a notice nor a ping. */
+struct frame *next_message(int fd);
+/* Each fails the test when something else comes. */
+void expect_text(int fd, const char *text);
+void expect_notice(int fd, int online);
+void expect_close(int fd, int code); /* and then the end */
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The vectors of RFC 4648, 10, and every letter of the alphabet. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base64.h"
+#include "test.h"
+
+static const struct {
+	const char *data, *text;
+} vectors[] = {
+	{"", ""},
+	{"f", "Zg=="},
+	{"fo", "Zm8="},
+	{"foo", "Zm9v"},
+	{"foob", "Zm9vYg=="},
+	{"fooba", "Zm9vYmE="},
+	{"foobar", "Zm9vYmFy"},
+};
+
+/* Encodes from and into heap blocks of exact size. */
+static void expect(const unsigned char *data, size_t len, const char *text)
+{
+	unsigned char *in = malloc(len > 0 ? len : 1);
+	char *out = malloc(BASE64_LENGTH(len) + 1);
+
+	memcpy(in, data, len);
+	base64(out, in, len);
+	ck_assert_str_eq(out, text);
+	ck_assert_uint_eq(strlen(out), BASE64_LENGTH(len));
+	free(in);
+	free(out);
+}
+
+START_TEST(encodes_the_vectors)
+{
+	expect((const unsigned char *)vectors[_i].data,
+	       strlen(vectors[_i].data), vectors[_i].text);
+}
+END_TEST
+
+START_TEST(has_the_whole_alphabet_in_order)
+{
+	unsigned char bytes[48]; /* 64 times six bits: 0, 1, 2 ... 63 */
+
+	for (unsigned i = 0; i < 16; i++) {
+		bytes[3 * i] = (unsigned char)(4 * i << 2 | (4 * i + 1) >> 4);
+		bytes[3 * i + 1] =
+			(unsigned char)((4 * i + 1) << 4 | (4 * i + 2) >> 2);
+		bytes[3 * i + 2] =
+			(unsigned char)((4 * i + 2) << 6 | (4 * i + 3));
+	}
+	expect(bytes, sizeof bytes,
+	       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	       "0123456789+/");
+}
+END_TEST
+
+START_TEST(takes_every_byte)
+{
+	unsigned char ff[] = {0xff, 0xff, 0xff, 0xff}, zero[] = {0, 0};
+
+	expect(ff, 4, "/////w==");
+	expect(zero, 2, "AAA=");
+}
+END_TEST
+
+Suite *base64_suite(void)
+{
+	Suite *suite = suite_create("base64");
+	TCase *t = tcase_create("RFC 4648");
+
+	tcase_add_loop_test(t, encodes_the_vectors, 0, COUNT(vectors));
+	tcase_add_test(t, has_the_whole_alphabet_in_order);
+	tcase_add_test(t, takes_every_byte);
+	suite_add_tcase(suite, t);
+	return suite;
+}
