@@ -882,7 +882,7 @@ static int until_tick(void)
 static void pass(void)
 {
 	static int wait;
-	int ready = poll(table, (nfds_t)used, wait), n = used;
+	int ready = poll(table, (nfds_t)used, news ? 0 : wait), n = used;
 	bool everyone;
 
 	turn = turn + 1 < n ? turn + 1 : 0;
