@@ -44,19 +44,16 @@
 #include "ws.h"
 
 #define VERSION "1.0"
-#define USAGE                                                     \
-	"usage: chat [-hqV] [-a address] [-l rate] [-n history] " \
-	"[-o host]... [-p port] [-t heartbeat]\n"
 
 enum {
 	LISTENERS_MAX = 8,
 	HOSTS_MAX = 16,
 	TABLE = LISTENERS_MAX + CLIENTS_MAX + SPARE_SLOTS,
+	FILES = 8, /* descriptors besides the table's */
 	BUFFER = WS_BUFFER > REQUEST_MAX ? WS_BUFFER : REQUEST_MAX,
 	OUTBOX = 152,    /* HTTP_SWITCH and a notice, or a pong; and a Close */
 	CLOSE_FRAME = 4, /* bytes of a Close, for which there is always room */
-	PEER = 56,       /* letters of "[address]:port" */
-	FILES = 8,       /* descriptors besides the table's */
+	PEER = 48,       /* letters of "[address]:port" */
 	ACCEPTS = 64,    /* connections taken at once, lest others starve */
 	BURST = 5,       /* seconds of frames that a client may save up */
 };
@@ -93,24 +90,21 @@ static const char *const reasons[REASONS] = {
 	"unfinished", "too_big", "flood",   "stuck", "slow",     "silent",
 };
 
-enum { PING = 1, NOTICE = 2 }; /* what a client may be owed */
-
 /* A connection, as every pass looks at it.  Its big buffer is elsewhere, so
    that a quiet client's is never touched. */
 struct client {
-	enum state state;
-	unsigned deadline;  /* when its state, or its message, is overdue */
-	uint64_t cursor;    /* next byte to send, of the log or a reply */
-	uint64_t outbox_at; /* where in the log the outbox is due */
+	uint64_t cursor; /* next byte to send, of the log or a reply */
+	uint64_t until;  /* where the outbox is due, or the reply ends */
 	struct ws_decoder ws;
+	unsigned deadline;     /* when its state, or its message, is overdue */
 	unsigned heard, moved; /* when it last sent, and was last sent, bytes */
 	int credit;            /* frames it may say; in debt, it is not read */
-	unsigned filled;       /* bytes of request or reply in its buffer */
+	unsigned filled;       /* bytes of a request, or reply, in its buffer */
+	unsigned char state;   /* an enum state */
 	unsigned char outbox_size, outbox_sent;
-	unsigned char owes; /* PING, NOTICE: put into the outbox in time */
-	bool blocked;       /* its socket is full: wait for POLLOUT */
-	bool page;          /* after the reply in the buffer goes the page */
-	bool closed;        /* the peer will say nothing more */
+	bool owes_ping : 1, owes_notice : 1; /* put into the outbox in time */
+	bool blocked : 1; /* its socket is full: wait for POLLOUT */
+	bool closed : 1;  /* the peer will say nothing more */
 	unsigned char outbox[OUTBOX];
 	char peer[PEER];
 };
@@ -135,11 +129,12 @@ static unsigned congested_since;
 /* Seconds served.  Neither a stopped process nor a clock that jumps makes
    anybody late. */
 static unsigned now;
-static int people, people_max, announced;
+static int people, people_max, people_peak; /* in the room */
+static int announced; /* how many they were when last all were told */
 static bool accepting = true;
 static volatile sig_atomic_t stopping;
 static struct {
-	uint64_t peak, connections, messages, in, out, dropped[REASONS];
+	uint64_t connections, messages, in, out, dropped[REASONS];
 } total;
 
 static struct {
@@ -158,6 +153,11 @@ static const char page_fields[] =
 	"form-action 'none'; frame-ancestors 'none'; img-src data:; "
 	"script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
 	"connect-src 'self' ws: wss:; require-trusted-types-for 'script'\r\n";
+
+static size_t lesser(uint64_t a, uint64_t b)
+{
+	return (size_t)(a < b ? a : b);
+}
 
 /* ---- Words for people ---- */
 
@@ -195,34 +195,33 @@ static void say(const char *who, const char *format, ...)
 		return; /* there is nobody to tell */
 }
 
-/* An address as it stands in a URL: "192.0.2.1:8080" or "[2001:db8::1]:8080".
- */
+/* An address as it stands in a URL: "192.0.2.1:80" or "[2001:db8::1]:80". */
 static void name_address(char *out, const struct sockaddr_storage *a)
 {
 	const struct sockaddr_in *four = (const void *)a;
 	const struct sockaddr_in6 *six = (const void *)a;
-	bool mapped = a->ss_family == AF_INET6 &&
-		      IN6_IS_ADDR_V4MAPPED(&six->sin6_addr);
-	char ip[INET6_ADDRSTRLEN] = "";
+	const void *ip = &four->sin_addr;
+	char text[INET6_ADDRSTRLEN];
+	int family = a->ss_family;
 
-	if (mapped)
-		inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], ip, sizeof ip);
-	else if (a->ss_family == AF_INET6)
-		inet_ntop(AF_INET6, &six->sin6_addr, ip, sizeof ip);
-	else if (a->ss_family == AF_INET)
-		inet_ntop(AF_INET, &four->sin_addr, ip, sizeof ip);
-	if (a->ss_family != AF_INET && a->ss_family != AF_INET6)
-		snprintf(out, PEER, "local");
-	else /* the port is in the same place in both */
-		snprintf(out, PEER, strchr(ip, ':') ? "[%s]:%d" : "%s:%d", ip,
-			 ntohs(four->sin_port));
+	if (family == AF_INET6)
+		ip = &six->sin6_addr;
+	if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
+		family = AF_INET;
+		ip = &six->sin6_addr.s6_addr[12];
+	}
+	if (inet_ntop(family, ip, text, sizeof text) == NULL)
+		snprintf(out, PEER, "local"); /* a unix-domain socket */
+	else /* the port is at the same place in both */
+		snprintf(out, PEER, family == AF_INET6 ? "[%s]:%d" : "%s:%d",
+			 text, ntohs(four->sin_port));
 }
 
 /* ---- The ways out of the room ---- */
 
 static void enter(int i, enum state state, unsigned seconds)
 {
-	clients[i].state = state;
+	clients[i].state = (unsigned char)state;
 	clients[i].deadline = now + seconds;
 }
 
@@ -261,7 +260,7 @@ static bool add(struct client *c, enum ws_opcode opcode, const void *data,
 	if (size + (opcode == WS_CLOSE ? 0 : CLOSE_FRAME) > sizeof c->outbox)
 		return false;
 	if (c->outbox_size == 0)
-		c->outbox_at = head;
+		c->until = head;
 	ws_header(c->outbox + c->outbox_size, opcode, len);
 	memcpy(c->outbox + size - len, data, len);
 	c->outbox_size = (unsigned char)size;
@@ -274,66 +273,59 @@ static void pay(struct client *c)
 	char text[32];
 	int n = snprintf(text, sizeof text, "{\"online\":%d}", people);
 
-	if (c->outbox_size > 0 && c->outbox_at != head)
+	if (c->outbox_size > 0 && c->until != head)
 		return;
-	if ((c->owes & PING) && add(c, WS_PING, "", 0))
-		c->owes &= NOTICE;
-	if ((c->owes & NOTICE) && add(c, WS_TEXT, text, (size_t)n))
-		c->owes &= PING;
+	if (c->owes_ping && add(c, WS_PING, "", 0))
+		c->owes_ping = false;
+	if (c->owes_notice && add(c, WS_TEXT, text, (size_t)n))
+		c->owes_notice = false;
 }
 
 static bool outbox_is_due(const struct client *c)
 {
-	return c->outbox_size > 0 && c->cursor >= c->outbox_at;
+	return c->outbox_size > 0 && c->cursor >= c->until;
 }
 
-/* The part of a reply, from the buffer and then the page, that is to be sent
-   next: so many bytes at *data. */
-static size_t rest_of_reply(int i, const unsigned char **data)
+/* What a client is to be sent next, so many bytes at *data.  A reply: the
+   buffer, then the page.  In the room: the log up to the outbox, the outbox,
+   the rest of the log, but nothing after a Close (RFC 6455, 5.5.1). */
+static size_t rest(int i, const unsigned char **data)
 {
 	const struct client *c = &clients[i];
-	size_t at = c->cursor;
-
-	if (at < c->filled) {
-		*data = buffers[i] + at;
-		return c->filled - at;
-	}
-	*data = page + (at - c->filled);
-	return c->page ? sizeof page - (at - c->filled) : 0;
-}
-
-/* The same for who is, or was, in the room: the log up to the outbox, the
-   outbox, and the rest of the log, but nothing after a Close (5.5.1). */
-static size_t rest_of_log(int i, const unsigned char **data)
-{
-	const struct client *c = &clients[i];
-	uint64_t n = (c->outbox_size > 0 ? c->outbox_at : head) - c->cursor;
 	size_t at = c->cursor & (LOG_SIZE - 1);
 
+	if (c->state == REPLY && c->cursor < c->filled) {
+		*data = buffers[i] + c->cursor;
+		return c->filled - c->cursor;
+	}
+	if (c->state == REPLY) {
+		*data = page + (c->cursor - c->filled);
+		return c->until - c->cursor;
+	}
 	if (outbox_is_due(c)) {
 		*data = c->outbox + c->outbox_sent;
 		return (size_t)(c->outbox_size - c->outbox_sent);
 	}
-	*data = ring + at;
 	if (c->state == CLOSING && c->outbox_size == 0)
 		return 0;
-	return n < LOG_SIZE - at ? n : LOG_SIZE - at;
+	*data = ring + at;
+	return lesser((c->outbox_size > 0 ? c->until : head) - c->cursor,
+		      LOG_SIZE - at);
 }
 
 static void advance(struct client *c, size_t sent)
 {
 	total.out += sent;
-	if (c->state == REPLY || !outbox_is_due(c)) {
+	if (!outbox_is_due(c))
 		c->cursor += sent;
-		return;
-	}
-	c->outbox_sent = (unsigned char)(c->outbox_sent + sent);
+	else
+		c->outbox_sent = (unsigned char)(c->outbox_sent + sent);
 	if (c->outbox_sent == c->outbox_size)
 		c->outbox_size = c->outbox_sent = 0;
 }
 
-/* Whether the last call may succeed if it is made again later. */
-static bool is_passing(void)
+/* Whether what has just failed may succeed later. */
+static bool may_pass(void)
 {
 	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ||
 	       errno == ENOBUFS || errno == ENOMEM;
@@ -344,21 +336,18 @@ static void flush(int i)
 {
 	struct client *c = &clients[i];
 	const unsigned char *data;
-	ssize_t sent;
-	size_t n;
+	size_t n = 1;
 
-	while (!c->blocked) {
-		if (c->state == OPEN && c->owes)
+	while (n > 0 && !c->blocked && c->state != OVER) {
+		ssize_t sent = 0;
+
+		if (c->state == OPEN && (c->owes_ping || c->owes_notice))
 			pay(c);
-		n = c->state == REPLY ? rest_of_reply(i, &data)
-				      : rest_of_log(i, &data);
-		if (n == 0)
-			return;
-		sent = send(table[i].fd, data, n, MSG_NOSIGNAL);
-		if (sent < 0 && !is_passing()) {
+		n = rest(i, &data);
+		if (n > 0)
+			sent = send(table[i].fd, data, n, MSG_NOSIGNAL);
+		if (sent < 0 && !may_pass())
 			drop(i, LOST);
-			return;
-		}
 		if (sent > 0)
 			advance(c, (size_t)sent);
 		c->moved = now;
@@ -372,7 +361,7 @@ static bool put(int i, enum ws_opcode opcode, const void *data, size_t len)
 {
 	struct client *c = &clients[i];
 
-	if (c->outbox_size > 0 && c->outbox_at != head)
+	if (c->outbox_size > 0 && c->until != head)
 		flush(i);
 	if (add(c, opcode, data, len))
 		return true;
@@ -398,14 +387,11 @@ static void say_close(int i, int code, bool closed, const char *why)
 /* RFC 6455, 7.1.7: a client has broken a rule, and is told which. */
 static void fail(int i, int code)
 {
-	enum reason why = PROTOCOL;
+	enum reason why = code == WS_PROTOCOL_ERROR ? PROTOCOL
+			  : code == WS_INVALID_DATA ? INVALID
+			  : code == WS_TOO_BIG      ? TOO_BIG
+						    : UNFINISHED;
 
-	if (code == WS_INVALID_DATA)
-		why = INVALID;
-	else if (code == WS_POLICY)
-		why = UNFINISHED;
-	else if (code == WS_TOO_BIG)
-		why = TOO_BIG;
 	total.dropped[why]++;
 	say_close(i, code, true, reasons[why]);
 }
@@ -413,7 +399,7 @@ static void fail(int i, int code)
 static void log_bytes(const unsigned char *data, size_t len)
 {
 	size_t at = head & (LOG_SIZE - 1);
-	size_t first = len < LOG_SIZE - at ? len : LOG_SIZE - at;
+	size_t first = lesser(len, LOG_SIZE - at);
 
 	memcpy(ring + at, data, first);
 	memcpy(ring, data + first, len - first);
@@ -437,12 +423,10 @@ static void broadcast(const struct ws_frame *f)
    the log, so that none joins as a laggard. */
 static uint64_t history_start(void)
 {
-	uint64_t at, back = (uint64_t)opt.history;
+	uint64_t back = lesser((uint64_t)opt.history, total.messages);
 
-	if (back > total.messages)
-		back = total.messages;
 	for (; back > 0; back--) {
-		at = past[(total.messages - back) % HISTORY_MAX];
+		uint64_t at = past[(total.messages - back) % HISTORY_MAX];
 		if (head - at <= LOG_SIZE / 2)
 			return at;
 	}
@@ -466,7 +450,7 @@ static size_t allowance(void)
 	}
 	if (congested)
 		return 0;
-	return room - more < sizeof scratch ? room - more : sizeof scratch;
+	return lesser(room - more, sizeof scratch);
 }
 
 static void take_close(int i, const struct ws_frame *f)
@@ -511,68 +495,61 @@ static void take_frames(int i, size_t from, size_t to)
 	}
 }
 
-/* Starts a response: a short text, or the page when body is NULL. */
-static void reply(int i, int status, const char *body, bool head_only)
+/* Starts a response: a short text, or the page when text is NULL. */
+static void reply(int i, int status, const char *text, bool head_only)
 {
 	struct client *c = &clients[i];
 	char *out = (char *)buffers[i];
-	bool is_page = body == NULL;
-	size_t len = is_page ? sizeof page : strlen(body);
-	size_t n = http_head(out, status, is_page ? "text/html" : "text/plain",
-			     len, is_page ? page_fields : "");
+	size_t len = text != NULL ? strlen(text) : sizeof page;
 
-	if (!is_page && !head_only) {
-		memcpy(out + n, body, len);
-		n += len;
+	c->filled = (unsigned)http_head(
+		out, status,
+		text != NULL ? "text/plain; charset=utf-8" : "text/html", len,
+		text != NULL ? "" : page_fields);
+	c->until = c->filled + (head_only ? 0 : len);
+	if (text != NULL && !head_only) {
+		memcpy(out + c->filled, text, len);
+		c->filled = (unsigned)c->until;
 	}
-	c->page = is_page && !head_only;
-	c->filled = (unsigned)n;
 	c->cursor = 0;
 	enter(i, REPLY, REQUEST_TIMEOUT);
 }
 
-static void refuse(int i, int status)
+static void refuse(int i, int status, bool head_only)
 {
-	char body[64];
+	char text[64];
 
 	total.dropped[REFUSED]++;
 	say(clients[i].peer, "Request refused: %s", http_status(status));
-	snprintf(body, sizeof body, "%s\n", http_status(status));
-	reply(i, status, body, false);
+	snprintf(text, sizeof text, "%s\n", http_status(status));
+	reply(i, status, text, head_only);
 }
 
 /* The counters, as Prometheus reads them (text format 0.0.4). */
 static void reply_metrics(int i, bool head_only)
 {
-	const struct {
-		const char *name, *type;
-		uint64_t value;
-	} rows[] = {
-		{"clients", "gauge", (uint64_t)people},
-		{"clients_peak", "gauge", total.peak},
-		{"clients_limit", "gauge", (uint64_t)people_max},
-		{"connections_total", "counter", total.connections},
-		{"messages_total", "counter", total.messages},
-		{"received_bytes_total", "counter", total.in},
-		{"sent_bytes_total", "counter", total.out},
-	};
-	char body[2048];
-	size_t n = 0;
+	char text[2048];
+	int n = snprintf(text, sizeof text,
+			 "chat_clients %d\n"
+			 "chat_clients_peak %d\n"
+			 "chat_clients_limit %d\n"
+			 "# TYPE chat_connections_total counter\n"
+			 "chat_connections_total %" PRIu64 "\n"
+			 "# TYPE chat_messages_total counter\n"
+			 "chat_messages_total %" PRIu64 "\n"
+			 "# TYPE chat_received_bytes_total counter\n"
+			 "chat_received_bytes_total %" PRIu64 "\n"
+			 "# TYPE chat_sent_bytes_total counter\n"
+			 "chat_sent_bytes_total %" PRIu64 "\n"
+			 "# TYPE chat_dropped_total counter\n",
+			 people, people_peak, people_max, total.connections,
+			 total.messages, total.in, total.out);
 
-	for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
-		n += (size_t)snprintf(body + n, sizeof body - n,
-				      "# TYPE chat_%s %s\nchat_%s %" PRIu64
-				      "\n",
-				      rows[k].name, rows[k].type, rows[k].name,
-				      rows[k].value);
-	n += (size_t)snprintf(body + n, sizeof body - n,
-			      "# TYPE chat_dropped_total counter\n");
-	for (int k = 0; k < REASONS; k++)
-		n += (size_t)snprintf(
-			body + n, sizeof body - n,
-			"chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
-			reasons[k], total.dropped[k]);
-	reply(i, 200, body, head_only);
+	for (int why = 0; why < REASONS; why++)
+		n += snprintf(text + n, sizeof text - (size_t)n,
+			      "chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
+			      reasons[why], total.dropped[why]);
+	reply(i, 200, text, head_only);
 }
 
 /* Lets a client in: the response, then the history, then a notice. */
@@ -582,17 +559,17 @@ static void join(int i, const struct http_request *r)
 
 	http_switch((char *)c->outbox, r);
 	c->outbox_size = HTTP_SWITCH;
-	c->outbox_at = c->cursor = history_start();
+	c->until = c->cursor = history_start();
 	if (c->cursor < slowest)
 		slowest = c->cursor;
-	c->owes = opt.history > 0 || opt.heartbeat > 0 ? NOTICE : 0;
+	c->owes_notice = opt.history > 0 || opt.heartbeat > 0;
 	c->credit = opt.rate * BURST;
 	ws_init(&c->ws, buffers[i]);
 	enter(i, OPEN, MESSAGE_TIMEOUT);
 	people++;
 	total.connections++;
-	if (total.peak < (uint64_t)people)
-		total.peak = (uint64_t)people;
+	if (people_peak < people)
+		people_peak = people;
 	say(c->peer, "Client connected (%d online)", people);
 }
 
@@ -602,9 +579,9 @@ static void answer(int i, const struct http_request *r)
 		say(clients[i].peer, "Origin %.*s, Host %.*s: see option -o",
 		    (int)r->origin.len, r->origin.s, (int)r->host.len,
 		    r->host.s);
-		refuse(i, 403);
+		refuse(i, 403, false);
 	} else if (r->handshake && people >= people_max) {
-		refuse(i, 503);
+		refuse(i, 503, false);
 	} else if (r->handshake) {
 		join(i, r);
 	} else if (r->resource == HTTP_METRICS) {
@@ -624,13 +601,13 @@ static void take_request(int i, size_t n)
 	int size;
 
 	if (before > 0) {
-		len = n < REQUEST_MAX - before ? before + n : REQUEST_MAX;
+		len = lesser(before + n, REQUEST_MAX);
 		memcpy(buffers[i] + before, scratch, len - before);
 		buf = buffers[i];
 	}
 	size = http_parse(&r, (const char *)buf, len);
 	if (size < 0) {
-		refuse(i, -size);
+		refuse(i, -size, r.head);
 	} else if (size > 0) {
 		answer(i, &r);
 		if (c->state == OPEN)
@@ -654,7 +631,7 @@ static void receive(int i)
 		return;
 	}
 	n = recv(table[i].fd, scratch, want, 0);
-	if (n < 0 && is_passing())
+	if (n < 0 && may_pass())
 		return;
 	if (n <= 0) {
 		if (c->state == OPEN || (c->state == REQUEST && c->filled > 0))
@@ -807,8 +784,8 @@ static void check_member(int i)
 static void tick(void)
 {
 	bool beat = opt.heartbeat > 0 && now % (unsigned)opt.heartbeat == 0;
-	bool told =
-		people == announced || (opt.history == 0 && opt.heartbeat == 0);
+	bool changed =
+		people != announced && (opt.history > 0 || opt.heartbeat > 0);
 
 	now++;
 	news = accepting = true;
@@ -817,10 +794,11 @@ static void tick(void)
 		struct client *c = &clients[i];
 
 		if (c->state == OPEN) {
-			c->owes |= beat ? PING | NOTICE : told ? 0 : NOTICE;
+			c->owes_ping = c->owes_ping || beat;
+			c->owes_notice = c->owes_notice || beat || changed;
 			check_member(i);
 		} else if (c->state == REQUEST && now > c->deadline) {
-			refuse(i, 408);
+			refuse(i, 408, false);
 		} else if (c->state == REPLY && now > c->deadline) {
 			drop(i, LATE);
 		} else if (c->state >= CLOSING && now > c->deadline) {
@@ -854,7 +832,7 @@ static void write_to(int i)
 
 	if (c->state == REPLY || c->state == OPEN || c->state == CLOSING)
 		flush(i);
-	if ((c->state == REPLY && rest_of_reply(i, &data) == 0) ||
+	if ((c->state == REPLY && rest(i, &data) == 0) ||
 	    (c->state == CLOSING && c->closed && c->outbox_size == 0)) {
 		shutdown(table[i].fd, SHUT_WR);
 		enter(i, DRAIN, CLOSE_TIMEOUT);
@@ -931,19 +909,17 @@ static void say_goodbye(void)
 /* A number from 0 to max, all digits; anything else is -1. */
 static int number(const char *s, int max)
 {
-	long n;
 	char *end;
+	long n = strtol(s, &end, 10);
 
-	if (*s < '0' || *s > '9')
-		return -1;
-	n = strtol(s, &end, 10);
-	return *end != '\0' || n > max ? -1 : (int)n;
+	return *s < '0' || *s > '9' || *end != '\0' || n > max ? -1 : (int)n;
 }
 
 static void help(void)
 {
 	dprintf(STDOUT_FILENO,
-		USAGE
+		"usage: chat [-hqV] [-a address] [-l rate] [-n history] "
+		"[-o host]... [-p port] [-t heartbeat]\n"
 		"A chat room for every browser on the network.\n\n"
 		"  -a address    listen on this one (all, IPv6 and IPv4)\n"
 		"  -h            show this\n"
@@ -963,21 +939,19 @@ static void help(void)
 	exit(0);
 }
 
-static void bad_usage(const char *what, const char *instead)
+static void bad_usage(const char *value)
 {
-	dprintf(STDERR_FILENO, "chat: %s, not \"%s\"\n", what, instead);
+	dprintf(STDERR_FILENO, "chat: \"%s\" cannot be there: see chat -h\n",
+		value);
 	exit(2);
 }
 
 static int number_option(int max)
 {
-	char text[64];
 	int n = number(optarg, max);
 
-	snprintf(text, sizeof text, "-%c wants a number from 0 to %d", optopt,
-		 max);
 	if (n < 0)
-		bad_usage(text, optarg);
+		bad_usage(optarg);
 	return n;
 }
 
@@ -993,7 +967,7 @@ static void read_options(int argc, char **argv)
 		case 'n': opt.history = number_option(HISTORY_MAX); break;
 		case 'o':
 			if (opt.host_count == HOSTS_MAX)
-				bad_usage("there are too many -o", optarg);
+				bad_usage(optarg);
 			opt.hosts[opt.host_count++] = optarg;
 			break;
 		case 'p': opt.port = number_option(65535); break;
@@ -1004,7 +978,7 @@ static void read_options(int argc, char **argv)
 		}
 	}
 	if (optind < argc)
-		bad_usage("chat takes only options", argv[optind]);
+		bad_usage(argv[optind]);
 }
 
 static void on_signal(int number)
@@ -1014,7 +988,7 @@ static void on_signal(int number)
 	stopping = 1;
 }
 
-/* Makes the table as large as the limit of open descriptors can be. */
+/* Makes room for the table among the open descriptors, or the table smaller. */
 static void size_table(void)
 {
 	struct rlimit files;
@@ -1023,16 +997,14 @@ static void size_table(void)
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		die("getrlimit");
 	if (files.rlim_cur < want) {
-		files.rlim_cur = files.rlim_max < want ? files.rlim_max : want;
+		files.rlim_cur = lesser(files.rlim_max, want);
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	slots = files.rlim_cur < want ? (int)files.rlim_cur - FILES : TABLE;
+	slots = (int)lesser(files.rlim_cur, want) - FILES;
 	people_max = slots - LISTENERS_MAX - SPARE_SLOTS;
 	if (people_max < CLIENTS_MAX)
-		dprintf(STDERR_FILENO,
-			"chat: room for %d people, not %d: "
-			"see ulimit -n\n",
-			people_max, CLIENTS_MAX);
+		dprintf(STDERR_FILENO, "chat: ulimit -n leaves room for %d\n",
+			people_max);
 	if (people_max < 1)
 		exit(1);
 	for (int i = 0; i < TABLE; i++)
@@ -1088,7 +1060,7 @@ static void listen_here(void)
 
 	if (ip != NULL && !is_four &&
 	    inet_pton(AF_INET6, ip, &six.sin6_addr) != 1)
-		bad_usage("-a wants an IPv4 or IPv6 address, not", ip);
+		bad_usage(ip);
 	if (!is_four && listen_on(&six, sizeof six, AF_INET6) == 0)
 		return;
 	/* without IPv6, "all addresses" are those of IPv4 */
