@@ -116,7 +116,7 @@ static unsigned char scratch[RECEIVE_SIZE];  /* what one recv() brought */
 static int slots; /* entries that the descriptor limit allows */
 static int used;  /* entries up to the last that is not free */
 static int hole;  /* no entry before this one is free */
-static int turn;  /* who is read first, after a pass that could not read all */
+static int turn;  /* the entry that this pass looks at first */
 
 static unsigned char ring[LOG_SIZE]; /* the log */
 static uint64_t head;                /* bytes written to it since the start */
@@ -296,11 +296,11 @@ static size_t rest(int i, const unsigned char **data)
 
 	if (c->state == REPLY && c->cursor < c->filled) {
 		*data = buffers[i] + c->cursor;
-		return c->filled - c->cursor;
+		return (size_t)(c->filled - c->cursor);
 	}
 	if (c->state == REPLY) {
 		*data = page + (c->cursor - c->filled);
-		return c->until - c->cursor;
+		return (size_t)(c->until - c->cursor);
 	}
 	if (outbox_is_due(c)) {
 		*data = c->outbox + c->outbox_sent;
@@ -387,11 +387,13 @@ static void say_close(int i, int code, bool closed, const char *why)
 /* RFC 6455, 7.1.7: a client has broken a rule, and is told which. */
 static void fail(int i, int code)
 {
-	enum reason why = code == WS_PROTOCOL_ERROR ? PROTOCOL
-			  : code == WS_INVALID_DATA ? INVALID
-			  : code == WS_TOO_BIG      ? TOO_BIG
-						    : UNFINISHED;
+	enum reason why = PROTOCOL;
 
+	switch (code) {
+	case WS_INVALID_DATA: why = INVALID; break;
+	case WS_POLICY: why = UNFINISHED; break;
+	case WS_TOO_BIG: why = TOO_BIG; break;
+	}
 	total.dropped[why]++;
 	say_close(i, code, true, reasons[why]);
 }
@@ -626,10 +628,8 @@ static void receive(int i)
 	size_t want = may_add ? allowance() : sizeof scratch;
 	ssize_t n;
 
-	if (want == 0) {
-		turn = i;
+	if (want == 0)
 		return;
-	}
 	n = recv(table[i].fd, scratch, want, 0);
 	if (n < 0 && may_pass())
 		return;
@@ -1072,19 +1072,23 @@ static void listen_here(void)
 }
 
 /* Takes the sockets that systemd, or whoever starts us, listens on already:
-   LISTEN_FDS of them, from 3 on, meant for the process LISTEN_PID. */
+   LISTEN_FDS of them, from 3 on, meant for the process LISTEN_PID.  Returns
+   how many. */
 static int inherit(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	int n = count == NULL ? 0 : number(count, LISTENERS_MAX);
+	int n, on = 0;
+	socklen_t size = sizeof on;
 
-	if (pid == NULL || number(pid, INT_MAX) != getpid() || n == 0)
+	if (pid == NULL || count == NULL || number(pid, INT_MAX) != getpid())
 		return 0;
-	for (int fd = 3; fd < 3 + n; fd++) {
-		int on = 0;
-		socklen_t size = sizeof on;
-
-		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) < 0)
+	n = number(count, LISTENERS_MAX);
+	if (n < 0)
+		bad_usage(count);
+	for (int fd = 3; fd < 3 + n; fd++, on = 0) {
+		errno = EINVAL;
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) < 0 ||
+		    on == 0)
 			die("LISTEN_FDS");
 		occupy(find_slot(), fd, LISTENING);
 	}
@@ -1098,7 +1102,6 @@ static void announce(int i)
 {
 	struct sockaddr_storage a = {0};
 	struct sockaddr_in *four = (void *)&a;
-	struct sockaddr_in6 *six = (void *)&a;
 	struct sockaddr_in out = {.sin_family = AF_INET, .sin_port = htons(9)};
 	socklen_t size = sizeof a;
 	char name[PEER];
@@ -1106,10 +1109,9 @@ static void announce(int i)
 	int fd;
 
 	getsockname(table[i].fd, (void *)&a, &size);
-	port = four->sin_port; /* in both families at the same place */
-	if ((a.ss_family == AF_INET && four->sin_addr.s_addr == INADDR_ANY) ||
-	    (a.ss_family == AF_INET6 &&
-	     IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr))) {
+	name_address(name, &a);
+	if (strncmp(name, "[::]", 4) == 0 || strncmp(name, "0.0.0.0", 7) == 0) {
+		port = four->sin_port;
 		four->sin_family = AF_INET;
 		four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		inet_pton(AF_INET, "198.51.100.1", &out.sin_addr);
@@ -1118,8 +1120,8 @@ static void announce(int i)
 			getsockname(fd, (void *)&a, &size);
 		close(fd);
 		four->sin_port = port;
+		name_address(name, &a);
 	}
-	name_address(name, &a);
 	dprintf(STDOUT_FILENO,
 		"chat " VERSION ": open http://%s/ in a browser\n", name);
 }

@@ -35,14 +35,24 @@ static size_t await(int fd, void *data, size_t len)
 	return (size_t)n;
 }
 
+int inherited = -1;
+
 static int run(const char *binary, const char **args, int out, int err)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		char self[16];
+
 		dup2(out, STDOUT_FILENO);
 		dup2(err, STDERR_FILENO);
-		for (int fd = 3; fd < 100; fd++)
+		if (inherited >= 0) {
+			snprintf(self, sizeof self, "%d", getpid());
+			setenv("LISTEN_PID", self, 1);
+			setenv("LISTEN_FDS", "1", 1);
+			dup2(inherited, 3);
+		}
+		for (int fd = inherited >= 0 ? 4 : 3; fd < 100; fd++)
 			close(fd);
 		execv(binary, (char **)(size_t)args);
 		_exit(127);

@@ -31,6 +31,8 @@ struct server {
 /* Starts a build of chat with options, a list that ends with NULL, and waits
    until it listens. */
 void start(struct server *s, const char *binary, ...);
+/* A listening socket for the next server to inherit, or -1. */
+extern int inherited;
 /* Waits until the log has a text; fails the test when it does not come. */
 void await_log(struct server *s, const char *text);
 /* How often the log, read so far, has a text. */

@@ -4,6 +4,8 @@
  * over loopback.  "small" is a build whose limits are so small that a test can
  * reach them: four people, one second for everything.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -768,6 +770,60 @@ START_TEST(says_when_it_cannot_listen)
 }
 END_TEST
 
+/* As systemd passes it: LISTEN_FDS and LISTEN_PID. */
+START_TEST(serves_an_inherited_socket)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof a;
+	int fd;
+
+	inherited = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert(bind(inherited, (void *)&a, sizeof a) == 0 &&
+		  listen(inherited, 5) == 0);
+	getsockname(inherited, (void *)&a, &size);
+	start(&s, CHAT, NULL);
+	ck_assert_int_eq(s.port, ntohs(a.sin_port));
+	fd = join(&s, "");
+	say(fd, "hello");
+	expect_text(fd, "hello");
+	close(fd);
+	finish();
+}
+END_TEST
+
+START_TEST(does_not_inherit_what_does_not_listen)
+{
+	char command[] = "LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS "
+			 "LISTEN_PID; exec " CHAT " 3</dev/null 2>/dev/null";
+
+	ck_assert_int_eq(WEXITSTATUS(system(command)), 1);
+}
+END_TEST
+
+/* Nobody reads the log: its pipe is full, and then closed. */
+START_TEST(goes_on_when_nobody_reads_the_log)
+{
+	int fd;
+
+	start(&s, CHAT, "-t", "0", NULL);
+	for (int i = 0; i < 2000; i++)
+		ck_assert_int_eq(
+			ask(&s, "x\r\n\r\n", response, sizeof response), 400);
+	close(s.err);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(
+			ask(&s, "x\r\n\r\n", response, sizeof response), 400);
+	fd = join(&s, "");
+	say(fd, "still here");
+	expect_text(fd, "still here");
+	kill(s.pid, SIGTERM);
+	expect_close(fd, 1001);
+	ck_assert(waitpid(s.pid, &fd, 0) == s.pid);
+	ck_assert(WIFEXITED(fd) && WEXITSTATUS(fd) == 0);
+}
+END_TEST
+
 START_TEST(is_quiet)
 {
 	start(&s, CHAT, "-q", NULL);
@@ -815,6 +871,9 @@ Suite *chat_suite(void)
 	tcase_add_test(t, exits_at_once_when_told_twice);
 	tcase_add_test(t, refuses_bad_usage);
 	tcase_add_test(t, says_when_it_cannot_listen);
+	tcase_add_test(t, serves_an_inherited_socket);
+	tcase_add_test(t, does_not_inherit_what_does_not_listen);
+	tcase_add_test(t, goes_on_when_nobody_reads_the_log);
 	tcase_add_test(t, is_quiet);
 	suite_add_tcase(suite, t);
 	return suite;
