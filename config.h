@@ -7,21 +7,19 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
-#define CLIENTS_MAX 1024 /* people in the room; one more is told 503 */
-#define SPARE_SLOTS 16   /* connections besides: a full room has a page */
-#define MESSAGE_MAX 4096 /* bytes in a message; each client may half say one \
-			  */
-#define LOG_SIZE        1048576 /* bytes of frames kept for slow and new clients */
-#define HISTORY_MAX     1000 /* the most messages that -n keeps for newcomers */
-#define REQUEST_MAX     8192 /* bytes in a request's head; browsers send 600 */
-#define RECEIVE_SIZE    16384 /* bytes read from one client in one pass */
-#define SEND_BUFFER     0 /* bytes the kernel queues for a client; 0: it knows */
-#define REQUEST_TIMEOUT 10 /* seconds for a request to come, or a reply to go \
-			    */
-#define MESSAGE_TIMEOUT 30 /* seconds that a message may stay unfinished */
-#define SEND_TIMEOUT    20 /* seconds that a client's socket may stay full */
-#define STALL_TIMEOUT   2  /* seconds that slow readers may hold up the room */
-#define CLOSE_TIMEOUT   2  /* seconds for a peer's Close, and for its end */
+#define CLIENTS_MAX     1024    /* people in the room; more are told 503 */
+#define SPARE_SLOTS     16      /* connections besides, for the page */
+#define MESSAGE_MAX     4096    /* bytes; each client may half say as much */
+#define LOG_SIZE        1048576 /* bytes kept for slow and new clients */
+#define HISTORY_MAX     1000    /* the most messages that -n can ask for */
+#define REQUEST_MAX     8192    /* bytes in a request; browsers send 600 */
+#define RECEIVE_SIZE    16384   /* bytes read from a client in one pass */
+#define SEND_BUFFER     0       /* of the kernel, for a client; 0: its own */
+#define REQUEST_TIMEOUT 10      /* seconds to ask, and to take the answer */
+#define MESSAGE_TIMEOUT 30      /* seconds to finish what was begun */
+#define SEND_TIMEOUT    20      /* seconds that a socket may stay full */
+#define STALL_TIMEOUT   2       /* seconds to hold up the whole room */
+#define CLOSE_TIMEOUT   2       /* seconds to close, and to be gone */
 
 #include "limits.inc" /* #undef and #define of what make was given */
 
