@@ -1028,47 +1028,48 @@ static void prepare(void)
 	size_table();
 }
 
-static int listen_on(const void *address, socklen_t size, int family)
+/* Listens on a numeric address, as a name would need a resolver.  On :: that is
+   IPv4 as well. */
+static bool listen_on(int family, const char *ip)
 {
+	struct sockaddr_storage a = {.ss_family = (sa_family_t)family};
+	struct sockaddr_in *four = (void *)&a;
+	struct sockaddr_in6 *six = (void *)&a;
+	void *address = &six->sin6_addr;
+	socklen_t size = sizeof *six;
 	const int on = 1, off = 0;
 	int fd = socket(family, SOCK_STREAM, 0);
 
+	if (family == AF_INET) {
+		address = &four->sin_addr;
+		size = sizeof *four;
+	}
+	four->sin_port = htons((in_port_t)opt.port); /* six's is there too */
+	if (inet_pton(family, ip, address) != 1)
+		bad_usage(ip);
 	if (fd < 0)
-		return -1;
+		return false;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-	if (bind(fd, address, size) == 0 && listen(fd, SOMAXCONN) == 0) {
-		occupy(find_slot(), fd, LISTENING);
-		return 0;
+	if (bind(fd, (void *)&a, size) < 0 || listen(fd, SOMAXCONN) < 0) {
+		close(fd);
+		return false;
 	}
-	close(fd);
-	return -1;
+	occupy(find_slot(), fd, LISTENING);
+	return true;
 }
 
-/* Listens on all addresses, or on the one given: numbers, as names would need
-   a resolver. */
-static void listen_here(void)
+/* On the address given, or on all: without IPv6, those of IPv4. */
+static bool listen_here(void)
 {
-	struct sockaddr_in four = {.sin_family = AF_INET,
-				   .sin_port = htons((in_port_t)opt.port)};
-	struct sockaddr_in6 six = {.sin6_family = AF_INET6,
-				   .sin6_port = four.sin_port};
 	const char *ip = opt.address;
-	bool is_four =
-		ip != NULL && inet_pton(AF_INET, ip, &four.sin_addr) == 1;
 
-	if (ip != NULL && !is_four &&
-	    inet_pton(AF_INET6, ip, &six.sin6_addr) != 1)
-		bad_usage(ip);
-	if (!is_four && listen_on(&six, sizeof six, AF_INET6) == 0)
-		return;
-	/* without IPv6, "all addresses" are those of IPv4 */
-	if (!is_four &&
-	    (ip != NULL || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)))
-		die("cannot listen");
-	if (listen_on(&four, sizeof four, AF_INET) < 0)
-		die("cannot listen");
+	if (ip != NULL)
+		return listen_on(strchr(ip, ':') ? AF_INET6 : AF_INET, ip);
+	return listen_on(AF_INET6, "::") ||
+	       ((errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) &&
+		listen_on(AF_INET, "0.0.0.0"));
 }
 
 /* Takes the sockets that systemd, or whoever starts us, listens on already:
@@ -1132,8 +1133,8 @@ int main(int argc, char **argv)
 
 	read_options(argc, argv);
 	prepare();
-	if (inherit() == 0)
-		listen_here();
+	if (inherit() == 0 && !listen_here())
+		die("cannot listen");
 	for (int i = 0; i < used; i++)
 		announce(i);
 	while (!stopping)

@@ -154,7 +154,6 @@ static bool end_frame(struct ws_decoder *d, struct ws_frame *f)
 
 	f->opcode = d->header[0] & OPCODE;
 	d->header_got = 0;
-	d->header_size = WS_CLIENT_HEADER;
 	if (is_control(d->header[0]))
 		return true;
 	f->opcode = fin ? d->message : WS_CONTINUATION;

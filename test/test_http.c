@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "../http.h"
 #include "test.h"
@@ -54,6 +55,7 @@ static const struct {
 	 METRICS},
 	{"no_blank_after_colon", LINE "host:a\r\n" END, PAGE},
 	{"blanks_around_value", LINE "Host: \t a \t\r\n" END, PAGE},
+	{"blank_host", LINE "Host: \t \r\n" END, PAGE},
 	{"empty_value", LINE HOST "X:\r\n" END, PAGE},
 	{"any_byte_in_value", LINE HOST "X: \t~!\x80\xff\r\n" END, PAGE},
 	{"every_token_letter", LINE HOST "!#$%&'*+-.^_`|~09AZaz: x\r\n" END,
@@ -121,6 +123,7 @@ static const struct {
 	{"bare_path", "GET x ", "HTTP/1.1\r\n", 400},
 	{"asterisk", "GET * ", "HTTP/1.1\r\n", 400},
 	{"absolute_form_without_host", "GET http:/// ", "HTTP/1.1\r\n", 400},
+	{"one_slash", "GET http:/a/ ", "HTTP/1.1\r\n", 400},
 	{"scheme_alone", "GET http:// ", "HTTP/1.1\r\n", 400},
 	{"query_alone", "GET ?x ", "HTTP/1.1\r\n", 400},
 	{"userinfo", "GET http://me@a/ ", "HTTP/1.1\r\n", 400},
@@ -209,6 +212,8 @@ static const struct {
 	 SHAKE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQA=\r\n" END, "", 400},
 	{"key_not_base64",
 	 SHAKE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j-_==\r\n" END, "", 400},
+	{"key_starting_badly",
+	 SHAKE "Sec-WebSocket-Key: -GhlIHNhbXBsZSBub25jZQ==\r\n" END, "", 400},
 	{"key_with_blank",
 	 SHAKE "Sec-WebSocket-Key: dGhlIHNhbXB ZSBub25jZQ==\r\n" END, "", 400},
 };
@@ -306,6 +311,10 @@ static const struct {
 	{"board", "//board", false, false},
 	{"board", "http:/board", false, false},
 	{"board", "http://", false, false},
+	{"board", "http:??board", false, false},
+	{"board", "://board", false, false},
+	{"board", "!http://board", false, false},
+	{"board", "a-b+c.d://board", true, false},
 	{"board", "", false, false},
 	{"chat.example", NULL, true, true},
 	{"chat.example", "https://chat.example", true, true},
@@ -330,6 +339,9 @@ START_TEST(judges_origins)
 		      bytes);
 	ck_assert_msg(http_origin_ok(&r, some, 2) == origins[_i].listed,
 		      "listed: %s", bytes);
+	/* with one host, whoever names another is refused */
+	if (strncasecmp(origins[_i].host, some[1], 7) != 0)
+		ck_assert(!http_origin_ok(&r, some + 1, 1));
 }
 END_TEST
 

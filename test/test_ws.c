@@ -170,6 +170,12 @@ static const struct sample good[] = {
 	SAMPLE("empty_last_fragment", "\x02\x82" M0 "ab\x80\x80" M0,
 	       "more B(ab) "),
 	SAMPLE("two_messages", "\x81\x81" M0 "a\x82\x81" M0 "b", "T(a) B(b) "),
+	SAMPLE("two_messages_and_nothing",
+	       "\x81\x86" M0 "abcdef\x82\x84" M0 "ghij\x81\x80" M0,
+	       "T(abcdef) B(ghij) T() "),
+	SAMPLE("whole_after_fragments",
+	       "\x01\x82" M0 "ab\x80\x81" M0 "c\x82\x82" M0 "de",
+	       "more T(abc) B(de) "),
 	/* 5.4: control frames may come within a message */
 	SAMPLE("ping_within_message",
 	       "\x01\x82" M0 "ab"
@@ -440,12 +446,14 @@ START_TEST(writes_minimal_headers)
 		{65536, 10, {0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0}},
 		{0x01020304, 10, {0x81, 127, 0, 0, 0, 0, 1, 2, 3, 4}},
 	};
-	unsigned char header[WS_SERVER_HEADER];
+	unsigned char header[WS_SERVER_HEADER + 1];
 
 	for (size_t i = 0; i < COUNT(headers); i++) {
+		memset(header, 0xaa, sizeof header);
 		ck_assert_uint_eq(ws_header(header, WS_TEXT, headers[i].len),
 				  headers[i].size);
 		ck_assert_mem_eq(header, headers[i].bytes, headers[i].size);
+		ck_assert_int_eq(header[headers[i].size], 0xaa);
 	}
 	ws_header(header, WS_PONG, 0);
 	ck_assert_int_eq(header[0], 0x8a);
