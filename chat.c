@@ -54,6 +54,7 @@ enum {
 	OUTBOX = 152,    /* HTTP_SWITCH and a notice, or a pong; and a Close */
 	CLOSE_FRAME = 4, /* bytes of a Close, for which there is always room */
 	PEER = 48,       /* letters of "[address]:port" */
+	TIME = 80,       /* letters of a date, whatever the clock says */
 	ACCEPTS = 64,    /* connections taken at once, lest others starve */
 	BURST = 5,       /* seconds of frames that a client may save up */
 };
@@ -161,10 +162,49 @@ static size_t lesser(uint64_t a, uint64_t b)
 
 /* ---- Words for people ---- */
 
+/* As dprintf(), which allocates memory. */
+static void tell(int fd, const char *format, ...)
+{
+	char text[2048];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (write(fd, text, (size_t)n) < 0)
+		exit(1);
+}
+
 static void die(const char *what)
 {
-	dprintf(STDERR_FILENO, "chat: %s: %s\n", what, strerror(errno));
+	tell(STDERR_FILENO, "chat: %s: %s\n", what, strerror(errno));
 	exit(1);
+}
+
+static int days_in(int month, int year)
+{
+	static const int days[] = {31, 28, 31, 30, 31, 30,
+				   31, 31, 30, 31, 30, 31};
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return days[month] + (month == 1 && leap);
+}
+
+/* A time in UTC, "2026-11-22T12:40:47Z".  libc's gmtime_r() would do, but it
+   allocates memory and reads the time zone's file. */
+static void name_time(char out[TIME], time_t t)
+{
+	int year = 1970, month = 0, day = (int)(t / 86400);
+	int second = (int)(t % 86400);
+
+	while (day >= days_in(month, year)) {
+		day -= days_in(month, year);
+		month = (month + 1) % 12;
+		year += month == 0;
+	}
+	snprintf(out, TIME, "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month + 1,
+		 day + 1, second / 3600, second / 60 % 60, second % 60);
 }
 
 /* One line to stderr: when, who, what.  No byte from outside gets out as it
@@ -172,17 +212,14 @@ static void die(const char *what)
 static void say(const char *who, const char *format, ...)
 {
 	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-	time_t t = time(NULL);
-	struct tm tm;
-	char line[512];
+	char line[512], when[TIME];
 	va_list args;
 	size_t n;
 
 	if (opt.quiet || poll(&out, 1, 0) <= 0)
 		return;
-	n = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%SZ ",
-		     gmtime_r(&t, &tm));
-	n += (size_t)snprintf(line + n, sizeof line - n, "%s ", who);
+	name_time(when, time(NULL));
+	n = (size_t)snprintf(line, sizeof line, "%s %s ", when, who);
 	va_start(args, format);
 	vsnprintf(line + n, sizeof line - n, format, args);
 	va_end(args);
@@ -917,32 +954,32 @@ static int number(const char *s, int max)
 
 static void help(void)
 {
-	dprintf(STDOUT_FILENO,
-		"usage: chat [-hqV] [-a address] [-l rate] [-n history] "
-		"[-o host]... [-p port] [-t heartbeat]\n"
-		"A chat room for every browser on the network.\n\n"
-		"  -a address    listen on this one (all, IPv6 and IPv4)\n"
-		"  -h            show this\n"
-		"  -l rate       messages a second from one client, 0: any "
-		"(%d)\n"
-		"  -n history    messages that a newcomer gets, at most %d "
-		"(%d)\n"
-		"  -o host       allow pages from this host[:port]; may be "
-		"repeated\n"
-		"  -p port       listen on this port, 0: any free one (%d)\n"
-		"  -q            quiet: no line for each event\n"
-		"  -t heartbeat  seconds between pings, 0: none (%d)\n"
-		"  -V            show the version\n\n"
-		"This build: %d people, %d bytes a message, %d bytes of log.\n",
-		opt.rate, HISTORY_MAX, opt.history, opt.port, opt.heartbeat,
-		CLIENTS_MAX, MESSAGE_MAX, LOG_SIZE);
+	tell(STDOUT_FILENO,
+	     "usage: chat [-hqV] [-a address] [-l rate] [-n history] "
+	     "[-o host]... [-p port] [-t heartbeat]\n"
+	     "A chat room for every browser on the network.\n\n"
+	     "  -a address    listen on this one (all, IPv6 and IPv4)\n"
+	     "  -h            show this\n"
+	     "  -l rate       messages a second from one client, 0: any "
+	     "(%d)\n"
+	     "  -n history    messages that a newcomer gets, at most %d "
+	     "(%d)\n"
+	     "  -o host       allow pages from this host[:port]; may be "
+	     "repeated\n"
+	     "  -p port       listen on this port, 0: any free one (%d)\n"
+	     "  -q            quiet: no line for each event\n"
+	     "  -t heartbeat  seconds between pings, 0: none (%d)\n"
+	     "  -V            show the version\n\n"
+	     "This build: %d people, %d bytes a message, %d bytes of log.\n",
+	     opt.rate, HISTORY_MAX, opt.history, opt.port, opt.heartbeat,
+	     CLIENTS_MAX, MESSAGE_MAX, LOG_SIZE);
 	exit(0);
 }
 
 static void bad_usage(const char *value)
 {
-	dprintf(STDERR_FILENO, "chat: \"%s\" cannot be there: see chat -h\n",
-		value);
+	tell(STDERR_FILENO, "chat: \"%s\" cannot be there: see chat -h\n",
+	     value);
 	exit(2);
 }
 
@@ -973,7 +1010,7 @@ static void read_options(int argc, char **argv)
 		case 'p': opt.port = number_option(65535); break;
 		case 'q': opt.quiet = true; break;
 		case 't': opt.heartbeat = number_option(86400); break;
-		case 'V': dprintf(STDOUT_FILENO, "chat " VERSION "\n"); exit(0);
+		case 'V': tell(STDOUT_FILENO, "chat " VERSION "\n"); exit(0);
 		default: exit(2);
 		}
 	}
@@ -1003,8 +1040,8 @@ static void size_table(void)
 	slots = (int)lesser(files.rlim_cur, want) - FILES;
 	people_max = slots - LISTENERS_MAX - SPARE_SLOTS;
 	if (people_max < CLIENTS_MAX)
-		dprintf(STDERR_FILENO, "chat: ulimit -n leaves room for %d\n",
-			people_max);
+		tell(STDERR_FILENO, "chat: ulimit -n leaves room for %d\n",
+		     people_max);
 	if (people_max < 1)
 		exit(1);
 	for (int i = 0; i < TABLE; i++)
@@ -1123,8 +1160,8 @@ static void announce(int i)
 		four->sin_port = port;
 		name_address(name, &a);
 	}
-	dprintf(STDOUT_FILENO,
-		"chat " VERSION ": open http://%s/ in a browser\n", name);
+	tell(STDOUT_FILENO, "chat " VERSION ": open http://%s/ in a browser\n",
+	     name);
 }
 
 int main(int argc, char **argv)

@@ -12,6 +12,7 @@ int main(void)
 	srunner_add_suite(runner, base64_suite());
 	srunner_add_suite(runner, ws_suite());
 	srunner_add_suite(runner, http_suite());
+	srunner_add_suite(runner, inside_suite());
 	srunner_add_suite(runner, chat_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -7,11 +7,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* One suite for each module, and one for the whole server. */
+/* One suite for each module, the insides of chat.c, and the whole server. */
 Suite *sha1_suite(void);
 Suite *base64_suite(void);
 Suite *ws_suite(void);
 Suite *http_suite(void);
+Suite *inside_suite(void);
 Suite *chat_suite(void);
 
 enum { WAIT = 20000 }; /* ms that a test waits for anything before it fails */

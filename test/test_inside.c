@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* What chat.c keeps to itself and no client can show: its source is included.
+ */
+#define main chat_main
+#include "../chat.c"
+#undef main
+
+#include <check.h>
+
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+Suite *inside_suite(void);
+
+START_TEST(names_times_as_libc_does)
+{
+	static const time_t some[] = {0,         951782399,  951782400,
+				      951868800, 1709164800, 4107542399,
+				      4107542400};
+	char got[TIME], want[TIME];
+	struct tm tm;
+
+	/* a time in each of 130 years' days, and around leap days */
+	for (time_t t = 0; t < (time_t)130 * 366 * 86400; t += 86399) {
+		name_time(got, t);
+		strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%SZ",
+			 gmtime_r(&t, &tm));
+		if (strcmp(got, want) != 0)
+			ck_abort_msg("%s, not %s", got, want);
+	}
+	for (size_t i = 0; i < COUNT(some); i++) {
+		name_time(got, some[i]);
+		strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%SZ",
+			 gmtime_r(&some[i], &tm));
+		ck_assert_str_eq(got, want);
+	}
+}
+END_TEST
+
+START_TEST(names_addresses_as_urls_have_them)
+{
+	static const struct {
+		int family;
+		const char *ip, *name;
+	} cases[] = {
+		{AF_INET, "192.0.2.1", "192.0.2.1:8080"},
+		{AF_INET6, "::ffff:192.0.2.1", "192.0.2.1:8080"},
+		{AF_INET6, "2001:db8::1", "[2001:db8::1]:8080"},
+		{AF_INET6, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+		 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:8080"},
+	};
+	struct sockaddr_storage a = {.ss_family = AF_UNIX};
+	struct sockaddr_in *four = (void *)&a;
+	struct sockaddr_in6 *six = (void *)&a;
+	char name[PEER];
+
+	name_address(name, &a);
+	ck_assert_str_eq(name, "local");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		a.ss_family = (sa_family_t)cases[i].family;
+		four->sin_port = htons(8080);
+		inet_pton(cases[i].family, cases[i].ip,
+			  cases[i].family == AF_INET ? (void *)&four->sin_addr
+						     : &six->sin6_addr);
+		name_address(name, &a);
+		ck_assert_str_eq(name, cases[i].name);
+	}
+}
+END_TEST
+
+/* One member, who has not read anything since the log began. */
+static void make_laggard(uint64_t behind)
+{
+	head = (uint64_t)1 << 40;
+	slowest = head - behind;
+	congested = false;
+}
+
+/* However much is read, what it adds to the log stays behind the slowest: a
+   message half said before, the bytes read, and its header. */
+START_TEST(never_reads_what_the_log_cannot_hold)
+{
+	for (uint64_t behind = 0; behind <= LOG_SIZE; behind += 61) {
+		size_t n;
+
+		make_laggard(behind);
+		n = allowance();
+		ck_assert_uint_le(n, sizeof scratch);
+		if (n > 0 &&
+		    behind + n + MESSAGE_MAX + WS_SERVER_HEADER > LOG_SIZE)
+			ck_abort_msg("%zu bytes, %d behind", n, (int)behind);
+		ck_assert(congested == (n == 0));
+	}
+}
+END_TEST
+
+START_TEST(reads_again_when_all_are_within_half_the_log)
+{
+	make_laggard(LOG_SIZE - MESSAGE_MAX);
+	ck_assert_uint_eq(allowance(), 0);
+	used = 1;
+	clients[0].state = OPEN;
+	clients[0].cursor = head - LOG_SIZE / 2 - 1;
+	measure();
+	ck_assert_uint_eq(allowance(), 0);
+	clients[0].cursor++;
+	measure();
+	ck_assert_uint_eq(allowance(), sizeof scratch);
+}
+END_TEST
+
+/* A member's Close is due before later messages, which it does not hold. */
+START_TEST(who_is_closing_holds_only_what_it_still_gets)
+{
+	head = slowest = 1000;
+	used = 1;
+	clients[0] = (struct client){.state = CLOSING,
+				     .cursor = 100,
+				     .until = 500,
+				     .outbox_size = 4};
+	measure();
+	ck_assert_uint_eq(slowest, 100);
+	clients[0].cursor = 500;
+	measure();
+	ck_assert_uint_eq(slowest, 1000);
+}
+END_TEST
+
+START_TEST(starts_newcomers_within_half_the_log)
+{
+	opt.history = HISTORY_MAX;
+	ck_assert_uint_eq(history_start(), 0);
+	for (unsigned k = 0; k < 3 * HISTORY_MAX; k++) {
+		past[total.messages++ % HISTORY_MAX] = head;
+		head += k % 5000;
+		ck_assert_uint_le(head - history_start(), LOG_SIZE / 2);
+	}
+	opt.history = 1;
+	ck_assert_uint_eq(history_start(),
+			  past[(total.messages - 1) % HISTORY_MAX]);
+	opt.history = 0;
+	ck_assert_uint_eq(history_start(), head);
+}
+END_TEST
+
+/* A message across the end of the ring is one message. */
+START_TEST(wraps_around_the_ring)
+{
+	unsigned char data[100];
+	struct ws_frame f = {WS_TEXT, data, sizeof data};
+
+	memset(data, 'x', sizeof data);
+	head = slowest = 5 * (uint64_t)LOG_SIZE - 50;
+	broadcast(&f);
+	ck_assert_int_eq(ring[LOG_SIZE - 50], 0x81);
+	ck_assert_int_eq(ring[LOG_SIZE - 49], 100);
+	ck_assert_int_eq(ring[LOG_SIZE - 1], 'x');
+	ck_assert_int_eq(ring[51], 'x');
+	ck_assert_int_eq(ring[52], 0);
+	ck_assert_uint_eq(head, 5 * (uint64_t)LOG_SIZE + 52);
+}
+END_TEST
+
+START_TEST(reads_numbers_strictly)
+{
+	ck_assert_int_eq(number("0", 9), 0);
+	ck_assert_int_eq(number("9", 9), 9);
+	ck_assert_int_eq(number("10", 9), -1);
+	ck_assert_int_eq(number("", 9), -1);
+	ck_assert_int_eq(number("-1", 9), -1);
+	ck_assert_int_eq(number("+1", 9), -1);
+	ck_assert_int_eq(number(" 1", 9), -1);
+	ck_assert_int_eq(number("1x", 9), -1);
+	ck_assert_int_eq(number("99999999999999999999999", 9), -1);
+}
+END_TEST
+
+Suite *inside_suite(void)
+{
+	Suite *suite = suite_create("inside");
+	TCase *t = tcase_create("chat.c");
+
+	tcase_add_test(t, names_times_as_libc_does);
+	tcase_add_test(t, names_addresses_as_urls_have_them);
+	tcase_add_test(t, never_reads_what_the_log_cannot_hold);
+	tcase_add_test(t, reads_again_when_all_are_within_half_the_log);
+	tcase_add_test(t, who_is_closing_holds_only_what_it_still_gets);
+	tcase_add_test(t, starts_newcomers_within_half_the_log);
+	tcase_add_test(t, wraps_around_the_ring);
+	tcase_add_test(t, reads_numbers_strictly);
+	suite_add_tcase(suite, t);
+	return suite;
+}
