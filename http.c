@@ -20,28 +20,6 @@
 #include "http.h"
 #include "sha1.h"
 
-/* Each status with the fields that it must come with (RFC 9110, 15). */
-static const struct {
-	int status;
-	const char *text, *fields;
-} statuses[] = {
-	{200, "200 OK", ""},
-	{400, "400 Bad Request", ""},
-	{403, "403 Forbidden", ""},
-	{404, "404 Not Found", ""},
-	{405, "405 Method Not Allowed", "Allow: GET, HEAD\r\n"},
-	{408, "408 Request Timeout", ""},
-	{413, "413 Content Too Large", ""},
-	{414, "414 URI Too Long", ""},
-	{426, "426 Upgrade Required",
-	 "Upgrade: websocket\r\nConnection: upgrade\r\n"
-	 "Sec-WebSocket-Version: 13\r\n"},
-	{431, "431 Request Header Fields Too Large", ""},
-	{501, "501 Not Implemented", ""},
-	{503, "503 Service Unavailable", "Retry-After: 10\r\n"},
-	{505, "505 HTTP Version Not Supported", ""},
-};
-
 /* Kinds of characters, as pairs of a first and a last one. */
 static const char zeros[] = "00", digits[] = "09", blanks[] = "\t\t  ";
 static const char visible[] = "!~", not_query[] = "!>@~";
@@ -331,20 +309,37 @@ void http_switch(char *out, const struct http_request *r)
 		 accept);
 }
 
-/* Where a status stands in the table. */
-static size_t find(int status)
-{
-	size_t i = 0;
-
-	while (i < sizeof statuses / sizeof statuses[0] - 1 &&
-	       statuses[i].status != status)
-		i++;
-	return i;
-}
-
+/* RFC 9110, 15. */
 const char *http_status(int status)
 {
-	return statuses[find(status)].text;
+	switch (status) {
+	case 200: return "200 OK";
+	case 403: return "403 Forbidden";
+	case 404: return "404 Not Found";
+	case 405: return "405 Method Not Allowed";
+	case 408: return "408 Request Timeout";
+	case 413: return "413 Content Too Large";
+	case 414: return "414 URI Too Long";
+	case 426: return "426 Upgrade Required";
+	case 431: return "431 Request Header Fields Too Large";
+	case 501: return "501 Not Implemented";
+	case 503: return "503 Service Unavailable";
+	case 505: return "505 HTTP Version Not Supported";
+	default: return "400 Bad Request";
+	}
+}
+
+/* The fields that a status must come with. */
+static const char *status_fields(int status)
+{
+	switch (status) {
+	case 405: return "Allow: GET, HEAD\r\n";
+	case 426: /* RFC 6455, 4.4 */
+		return "Upgrade: websocket\r\nConnection: upgrade\r\n"
+		       "Sec-WebSocket-Version: 13\r\n";
+	case 503: return "Retry-After: 10\r\n";
+	default: return "";
+	}
 }
 
 size_t http_head(char *out, int status, const char *type, size_t length,
@@ -359,7 +354,7 @@ size_t http_head(char *out, int status, const char *type, size_t length,
 			 "X-Content-Type-Options: nosniff\r\n"
 			 "%s%s\r\n",
 			 http_status(status), type, length,
-			 statuses[find(status)].fields, fields);
+			 status_fields(status), fields);
 
 	return (size_t)n;
 }

@@ -14,6 +14,7 @@ Suite *ws_suite(void);
 Suite *http_suite(void);
 Suite *inside_suite(void);
 Suite *chat_suite(void);
+Suite *wire_suite(void);
 
 enum { WAIT = 20000 }; /* ms that a test waits for anything before it fails */
 
