@@ -35,7 +35,7 @@ static size_t await(int fd, void *data, size_t len)
 	return (size_t)n;
 }
 
-int inherited = -1;
+int inherited = -1, stderr_for_server = -1;
 
 static int run(const char *binary, const char **args, int out, int err)
 {
@@ -45,7 +45,10 @@ static int run(const char *binary, const char **args, int out, int err)
 		char self[16];
 
 		dup2(out, STDOUT_FILENO);
-		dup2(err, STDERR_FILENO);
+		dup2(stderr_for_server >= 0 ? stderr_for_server : err,
+		     STDERR_FILENO);
+		if (stderr_for_server == CLOSED)
+			close(STDERR_FILENO);
 		if (inherited >= 0) {
 			snprintf(self, sizeof self, "%d", getpid());
 			setenv("LISTEN_PID", self, 1);

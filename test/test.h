@@ -15,6 +15,7 @@ Suite *http_suite(void);
 Suite *inside_suite(void);
 Suite *chat_suite(void);
 Suite *wire_suite(void);
+Suite *hurt_suite(void);
 
 enum { WAIT = 20000 }; /* ms that a test waits for anything before it fails */
 
@@ -33,8 +34,10 @@ struct server {
 /* Starts a build of chat with options, a list that ends with NULL, and waits
    until it listens. */
 void start(struct server *s, const char *binary, ...);
-/* A listening socket for the next server to inherit, or -1. */
-extern int inherited;
+/* For the next server: a listening socket to inherit, and a descriptor to be
+   its stderr instead of the pipe of struct server, or CLOSED; or -1. */
+enum { CLOSED = -2 };
+extern int inherited, stderr_for_server;
 /* Waits until the log has a text; fails the test when it does not come. */
 void await_log(struct server *s, const char *text);
 /* How often the log, read so far, has a text. */

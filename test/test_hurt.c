@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What has hurt other servers, done to this one.  Passing means that at most
+ * that connection dies: a witness in the same room hears every message in
+ * order, and afterwards the server has the descriptors it had, hardly more
+ * memory, and nothing to do.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define CHAT  "./chat"
+#define SMALL "test/build/small/chat"
+#define CLOCK "test/build/clock.so"
+#define HEAD  "GET / HTTP/1.1\r\nHost: a\r\n"
+#define SHAKE                                                \
+	HEAD "Upgrade: websocket\r\nConnection: Upgrade\r\n" \
+	     "Sec-WebSocket-Version: 13\r\n"                 \
+	     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+static struct server s;
+static int witness, descriptors;
+static long memory;
+static char response[65536];
+
+/* ---- Its health ---- */
+
+static int count_descriptors(void)
+{
+	char path[64];
+	DIR *dir;
+	int n = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)s.pid);
+	dir = opendir(path);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* A number of /proc/PID/status, in kB, or of time slices used so far. */
+static long proc(const char *file, const char *format)
+{
+	char path[64], line[512];
+	long value = -1;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)s.pid, file);
+	f = fopen(path, "r");
+	while (value < 0 && fgets(line, sizeof line, f) != NULL)
+		if (sscanf(line, format, &value) != 1)
+			value = -1;
+	fclose(f);
+	return value;
+}
+
+/* Waits for a while in which nothing is to happen. */
+static void let_pass(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+static void begin(const char *binary)
+{
+	start(&s, binary, "-n", "0", "-t", "0", "-l", "0", NULL);
+	witness = join(&s, "");
+	say(witness, "begin");
+	expect_text(witness, "begin");
+	descriptors = count_descriptors();
+	memory = proc("status", "VmRSS: %ld kB");
+}
+
+/* The server is as it was, at the latest when all its deadlines are over. */
+static void finish(void)
+{
+	long switches;
+
+	say(witness, "end");
+	expect_text(witness, "end");
+	for (int k = 0; count_descriptors() != descriptors; k++) {
+		ck_assert_msg(k < WAIT / 10, "%d descriptors, not %d",
+			      count_descriptors(), descriptors);
+		let_pass(10);
+	}
+	/* half-received requests and messages stay in the buffers' pages */
+	ck_assert_int_le(proc("status", "VmRSS: %ld kB"), memory + 3000);
+	/* it sleeps: a tick or two, not a spin */
+	switches = proc("status", "voluntary_ctxt_switches: %ld") +
+		   proc("status", "nonvoluntary_ctxt_switches: %ld");
+	let_pass(1000);
+	ck_assert_int_le(
+		proc("status", "voluntary_ctxt_switches: %ld") +
+			proc("status", "nonvoluntary_ctxt_switches: %ld"),
+		switches + 50);
+	close(witness);
+	ck_assert_int_eq(stop(&s), 0);
+}
+
+/* Ends a connection by a reset. */
+static void reset(int fd)
+{
+	struct linger l = {.l_onoff = 1};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+	close(fd);
+}
+
+/* ---- Requests ---- */
+
+static const struct {
+	const char *name, *start, *repeat, *end;
+	int times, status;
+} requests[] = {
+	{"2,000 fields", HEAD, "a:\r\n", "\r\n", 2000, 200},
+	{"2,100 fields", HEAD, "a:\r\n", "\r\n", 2100, 431},
+	{"a field of 20 MB", HEAD "X: ", "xxxxxxxxxx", "\r\n\r\n", 2000000,
+	 431},
+	{"no newline for 64 KiB", "", "x", "", 65536, 414},
+	{"a target of 64 KiB", "GET /", "x", " HTTP/1.1\r\n\r\n", 65536, 414},
+	{"an odd protocol list", SHAKE "Sec-WebSocket-Protocol: ", ",",
+	 "\r\n\r\n", 100, 101},
+	{"extensions full of blanks", SHAKE "Sec-WebSocket-Extensions: ", " ",
+	 ";\r\n\r\n", 4000, 101},
+	{"many slashes", "GET ", "/", "... HTTP/1.1\r\nHost: a\r\n\r\n", 400,
+	 404},
+	{"escaped NUL", "GET /%00", "", " HTTP/1.1\r\nHost: a\r\n\r\n", 0, 404},
+	{"absolute form", "GET http://a/", "", " HTTP/1.1\r\nHost: a\r\n\r\n",
+	 0, 200},
+	{"HTTP/0.9", "GET /\r\n", "", "", 0, 400},
+	{"HTTP/1.0 with Upgrade", "GET / HTTP/1.0\r\n", "",
+	 "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 0, 200},
+	{"a negative length", HEAD "Content-Length: -1\r\n\r\n", "", "", 0,
+	 400},
+	{"a huge length", HEAD "Content-Length: ", "9", "\r\n\r\n", 30, 413},
+	{"two lengths", HEAD, "Content-Length: 0\r\n", "\r\n", 2, 400},
+	{"chunks", HEAD "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n",
+	 "0\r\n\r\n", 100, 501},
+	{"a TLS ClientHello", "\x16\x03\x01\x02", "\x03", "", 512, 400},
+	{"noise", "\xde\xad\xbe\xef", "\xff\x01", "", 1000, 400},
+	{"bare LF", "GET / HTTP/1.1\nHost: a\n\n", "", "", 0, 400},
+	{"a key of 23",
+	 HEAD "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+	      "Sec-WebSocket-Version: 13\r\n",
+	 "", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=\r\n\r\n", 0, 400},
+	{"two hosts", HEAD "Host: b\r\n\r\n", "", "", 0, 400},
+};
+
+/* Sends it while reading, as the server may answer before it has it all. */
+static int send_request(const char *request, size_t len)
+{
+	int fd = dial(&s), status = 0;
+	pid_t sender = fork();
+
+	if (sender == 0) {
+		send_all(fd, request, len);
+		shutdown(fd, SHUT_WR);
+		_exit(0);
+	}
+	read_all(fd, response, sizeof response);
+	waitpid(sender, NULL, 0);
+	close(fd);
+	sscanf(response, "HTTP/1.1 %d ", &status);
+	return status;
+}
+
+START_TEST(answers_requests_that_hurt_others)
+{
+	begin(CHAT);
+	for (size_t i = 0; i < COUNT(requests); i++) {
+		size_t step = strlen(requests[i].repeat);
+		char *request = malloc(1024 + step * requests[i].times);
+		size_t len = strlen(requests[i].start);
+		int status;
+
+		strcpy(request, requests[i].start);
+		for (int k = 0; k < requests[i].times; k++, len += step)
+			memcpy(request + len, requests[i].repeat, step);
+		strcpy(request + len, requests[i].end);
+		len += strlen(requests[i].end);
+		status = send_request(request, len);
+		ck_assert_msg(status == requests[i].status, "%s: %d",
+			      requests[i].name, status);
+		free(request);
+	}
+	finish();
+}
+END_TEST
+
+/* A byte now and then does not put off the deadline. */
+START_TEST(ends_a_request_that_dribbles)
+{
+	struct pollfd p = {.events = POLLIN};
+	const char *at =
+		HEAD "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy";
+
+	begin(SMALL);
+	p.fd = dial(&s);
+	while (*at != '\0' && poll(&p, 1, 200) == 0)
+		send_all(p.fd, at++, 1);
+	ck_assert_msg(*at != '\0', "no answer");
+	read_all(p.fd, response, sizeof response);
+	ck_assert_ptr_nonnull(strstr(response, "HTTP/1.1 408 "));
+	close(p.fd);
+	finish();
+}
+END_TEST
+
+START_TEST(lets_people_in_past_500_silent_connections)
+{
+	int silent[500], fd;
+
+	begin(SMALL);
+	for (int i = 0; i < 500; i++)
+		silent[i] = dial(&s);
+	fd = join(&s, "");
+	say(fd, "I got in");
+	expect_text(fd, "I got in");
+	expect_text(witness, "I got in");
+	close(fd);
+	for (int i = 0; i < 500; i++)
+		close(silent[i]);
+	finish();
+}
+END_TEST
+
+/* ---- Ends at every stage ---- */
+
+/* A whole visit, byte by byte shorter, ended in each way. */
+START_TEST(survives_ends_at_every_stage)
+{
+	static const char visit[] = SHAKE "\r\n\x81\x82\0\0\0\0Hi"
+					  "\x89\x81\0\0\0\0p\x82\xfe\x00\x7e"
+					  "\0\0\0\0half";
+	size_t len = sizeof visit - 1, head = strlen(SHAKE) + 2;
+	int heard = 0;
+
+	begin(CHAT);
+	for (size_t n = 0; n <= len; n++) {
+		for (int way = 0; way < 3; way++) {
+			int fd = dial(&s);
+
+			send_all(fd, visit, n);
+			if (way == 0)
+				shutdown(fd, SHUT_WR);
+			if (n >= head + 8 && way < 2) {
+				expect_text(witness, "Hi");
+				heard++;
+			}
+			if (way == 0)
+				read_all(fd, response, sizeof response);
+			if (way < 2)
+				close(fd);
+			else
+				reset(fd);
+		}
+	}
+	ck_assert_int_eq(heard, 2 * (int)(len - head - 8 + 1));
+	/* of those that were reset, some were heard, and nothing else */
+	say(witness, "mark");
+	while (strcmp((char *)next_frame(witness)->data, "mark") != 0)
+		;
+	finish();
+}
+END_TEST
+
+START_TEST(survives_ends_within_a_close)
+{
+	begin(CHAT);
+	for (int way = 0; way < 3; way++) {
+		int fd = join(&s, "");
+
+		send_frame(fd, 0x88, "\x03\xe8", 2);
+		if (way == 0)
+			reset(fd);
+		else if (way == 1)
+			close(fd);
+		else /* it stays, and never ends its side */
+			expect_text(witness, (say(witness, "x"), "x"));
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(ends_who_never_reads_the_page)
+{
+	int fd[20], size = 1024;
+
+	begin(SMALL);
+	for (int i = 0; i < 20; i++) {
+		fd[i] = dial(&s);
+		setsockopt(fd[i], SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+		send_text(fd[i], HEAD "\r\n");
+	}
+	say(witness, "meanwhile");
+	expect_text(witness, "meanwhile");
+	finish();
+}
+END_TEST
+
+/* Who has ended its own side still gets what it said before. */
+START_TEST(answers_who_is_half_closed)
+{
+	int fd;
+
+	begin(CHAT);
+	fd = join(&s, "");
+	say(fd, "my last words");
+	send_frame(fd, 0x88, "", 0);
+	shutdown(fd, SHUT_WR);
+	expect_text(fd, "my last words");
+	expect_close(fd, 0);
+	expect_text(witness, "my last words");
+	finish();
+}
+END_TEST
+
+START_TEST(stays_the_same_over_ten_thousand_connections)
+{
+	begin(CHAT);
+	for (int i = 0; i < 10000; i++) {
+		int fd = dial(&s);
+
+		if (i % 4 == 1)
+			send_text(fd, SHAKE "\r\n");
+		if (i % 4 == 2)
+			send_text(fd, "GET");
+		if (i % 4 == 3)
+			reset(fd);
+		else
+			close(fd);
+	}
+	finish();
+}
+END_TEST
+
+/* ---- Listeners ---- */
+
+/* A sender as fast as it can be and 48 who listen, while one never reads, one
+   reads a byte now and then, and one is stopped as a process. */
+START_TEST(keeps_50_listeners_in_order_under_a_firehose)
+{
+	enum { N = 48, SAID = 20000 };
+	int fd[N], size = 2048, never, slow;
+	struct pollfd p[N];
+	unsigned next[N] = {0}, done = 0;
+	static unsigned char buffer[N][1028];
+	size_t have[N] = {0};
+	pid_t sender, stopped;
+
+	begin(CHAT);
+	close(witness); /* it does not read all the while either */
+	never = join(&s, "");
+	slow = join(&s, "");
+	setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	stopped = fork();
+	if (stopped == 0) {
+		join(&s, "");
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	waitpid(stopped, NULL, WUNTRACED);
+	for (int i = 0; i < N; i++)
+		p[i] = (struct pollfd){.fd = fd[i] = join(&s, ""),
+				       .events = POLLIN};
+	sender = fork();
+	if (sender == 0) {
+		char text[1024];
+		int from = join(&s, "");
+
+		memset(text, '.', sizeof text);
+		/* its own echo must be read, or it would be a laggard too */
+		if (fork() == 0) {
+			while (next_frame(from)->first >= 0)
+				;
+			_exit(0);
+		}
+		for (int k = 0; k < SAID; k++) {
+			sprintf(text, "%08d", k);
+			send_frame(from, 0x82, text, sizeof text);
+		}
+		shutdown(from, SHUT_WR); /* which ends the reader as well */
+		_exit(0);
+	}
+	while (done < N) {
+		ck_assert_int_gt(poll(p, N, WAIT), 0);
+		if (recv(slow, response, 1, MSG_DONTWAIT) == 0)
+			slow = -1;
+		for (int i = 0; i < N; i++) {
+			ssize_t n;
+
+			if (p[i].revents == 0)
+				continue;
+			/* a frame is 4 + 1024 bytes; read up to one */
+			n = recv(fd[i], buffer[i] + have[i],
+				 sizeof buffer[i] - have[i], 0);
+			ck_assert_msg(n > 0, "listener %d was dropped at %u", i,
+				      next[i]);
+			have[i] += (size_t)n;
+			if (have[i] < sizeof buffer[i])
+				continue;
+			have[i] = 0;
+			if ((unsigned)atoi((char *)buffer[i] + 4) != next[i])
+				ck_abort_msg("listener %d: %.8s, not %u", i,
+					     buffer[i] + 4, next[i]);
+			if (++next[i] == SAID) {
+				p[i].fd = -1;
+				done++;
+			}
+		}
+	}
+	kill(stopped, SIGKILL);
+	waitpid(sender, NULL, 0);
+	waitpid(stopped, NULL, 0);
+	close(never);
+	for (int i = 0; i < N; i++)
+		close(fd[i]);
+	await_log(&s, "disconnected: slow");
+	ck_assert_int_ge(count_log(&s, "disconnected: slow"), 2);
+	witness = join(&s, "");
+	finish();
+}
+END_TEST
+
+/* ---- The log ---- */
+
+START_TEST(logs_nothing_raw)
+{
+	int fd;
+
+	begin(CHAT);
+	ask(&s, "GET /\033]0;owned\007 HTTP/1.1\r\n\r\n", response,
+	    sizeof response);
+	ask(&s, SHAKE "Origin: http://a\r\nOrigin: \033[31m\r\n\r\n", response,
+	    sizeof response);
+	ask(&s,
+	    SHAKE "Origin: http://\xe2\x80\xae\xc2\x9b"
+		  "evil\r\n\r\n",
+	    response, sizeof response);
+	fd = join(&s, "");
+	send_frame(fd, 0x81, "\033[2J\r\n2026-01-01T00:00:00Z fake", 32);
+	send_frame(fd, 0x88, "\x03\xe8\033[2J", 6);
+	expect_text(witness, "\033[2J\r\n2026-01-01T00:00:00Z fake");
+	await_log(&s, "disconnected: closed");
+	for (size_t i = 0; i < s.log_len; i++)
+		ck_assert(s.log[i] == '\n' ||
+			  (s.log[i] >= ' ' && s.log[i] <= '~'));
+	ck_assert_ptr_null(strstr(s.log, "\n2026-01-01T00:00:00Z fake"));
+	close(fd);
+	finish();
+}
+END_TEST
+
+/* Nobody takes what is written to the terminal any more: ctrl-S. */
+START_TEST(goes_on_when_the_terminal_is_stopped)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), terminal;
+
+	ck_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+	stderr_for_server = terminal;
+	begin(CHAT);
+	tcflow(terminal, TCOOFF);
+	for (int i = 0; i < 2000; i++)
+		ck_assert_int_eq(
+			ask(&s, "x\r\n\r\n", response, sizeof response), 400);
+	say(witness, "still here");
+	expect_text(witness, "still here");
+	tcflow(terminal, TCOON);
+	close(master);
+	finish();
+}
+END_TEST
+
+/* Then 2 is free, and must not become a client's socket. */
+START_TEST(goes_on_without_a_stderr)
+{
+	stderr_for_server = CLOSED;
+	begin(CHAT);
+	for (int i = 0; i < 10; i++) {
+		int fd = join(&s, "");
+
+		ck_assert_int_eq(
+			ask(&s, "x\r\n\r\n", response, sizeof response), 400);
+		say(fd, "clean");
+		expect_text(fd, "clean");
+		expect_text(witness, "clean");
+		close(fd);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(goes_on_when_the_clock_is_set_back)
+{
+	int fd, pings = 0;
+
+	setenv("LD_PRELOAD", CLOCK, 1);
+	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+	start(&s, SMALL, "-t", "1", NULL);
+	unsetenv("LD_PRELOAD");
+	fd = join(&s, "");
+	await_log(&s, "2025-12-31T23:00:00Z 127.0.0.1:");
+	close(dial(&s));
+	while (pings < 3) { /* a second each, by a clock that only goes on */
+		struct frame *f = next_frame(fd);
+
+		ck_assert_int_ge(f->first, 0);
+		pings += f->first == 0x89;
+		if (f->first == 0x89)
+			send_frame(fd, 0x8a, "", 0);
+	}
+	ask(&s, "GET / HT", response, sizeof response); /* until its deadline */
+	ck_assert_ptr_nonnull(strstr(response, "HTTP/1.1 408 "));
+	await_log(&s, "2025-12-31T22:00:00Z 127.0.0.1:");
+	close(fd);
+	ck_assert_int_eq(stop(&s), 0);
+}
+END_TEST
+
+Suite *hurt_suite(void)
+{
+	Suite *suite = suite_create("hurt");
+	TCase *t = tcase_create("what has hurt others");
+
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, answers_requests_that_hurt_others);
+	tcase_add_test(t, ends_a_request_that_dribbles);
+	tcase_add_test(t, lets_people_in_past_500_silent_connections);
+	tcase_add_test(t, survives_ends_at_every_stage);
+	tcase_add_test(t, survives_ends_within_a_close);
+	tcase_add_test(t, ends_who_never_reads_the_page);
+	tcase_add_test(t, answers_who_is_half_closed);
+	tcase_add_test(t, stays_the_same_over_ten_thousand_connections);
+	tcase_add_test(t, keeps_50_listeners_in_order_under_a_firehose);
+	tcase_add_test(t, logs_nothing_raw);
+	tcase_add_test(t, goes_on_when_the_terminal_is_stopped);
+	tcase_add_test(t, goes_on_without_a_stderr);
+	tcase_add_test(t, goes_on_when_the_clock_is_set_back);
+	suite_add_tcase(suite, t);
+	return suite;
+}
