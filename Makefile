@@ -39,6 +39,7 @@ index.inc: index.html
 	mv $@.tmp $@
 
 # What this build differs in; a new file, and so a new build, only if it does.
+always:
 limits.inc: always
 	@{ echo '/* $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) */'; \
 	for limit in $(LIMITS); do case $$limit in *=) ;; *) \

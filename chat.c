@@ -409,10 +409,9 @@ static bool put(int i, enum ws_opcode opcode, const void *data, size_t len)
 /* Says Close.  The peer's is waited for unless that is `closed` already. */
 static void say_close(int i, int code, bool closed, const char *why)
 {
-	unsigned char payload[2];
+	unsigned char payload[] = {(unsigned char)(code >> 8),
+				   (unsigned char)code};
 
-	payload[0] = (unsigned char)(code >> 8);
-	payload[1] = (unsigned char)code;
 	put(i, WS_CLOSE, payload, code == WS_NO_STATUS ? 0 : sizeof payload);
 	if (clients[i].state == OVER)
 		return;
@@ -559,7 +558,10 @@ static void refuse(int i, int status, bool head_only)
 	char text[64];
 
 	total.dropped[REFUSED]++;
-	say(clients[i].peer, "Request refused: %s", http_status(status));
+	/* browsers open connections ahead of need: that is not worth a line */
+	if (status != 408 || clients[i].filled > 0)
+		say(clients[i].peer, "Request refused: %s",
+		    http_status(status));
 	snprintf(text, sizeof text, "%s\n", http_status(status));
 	reply(i, status, text, head_only);
 }
@@ -699,7 +701,8 @@ static void reap(int i)
 }
 
 /* An entry for a new connection.  In a full table, whoever is not in the room
-   and is next to run out of time makes way.  -1: all are in the room. */
+   and is next to run out of time makes way; there are more entries than people
+   may come in. */
 static int find_slot(void)
 {
 	int last = -1;
@@ -714,10 +717,9 @@ static int find_slot(void)
 		if (last < 0 || clients[i].deadline < clients[last].deadline)
 			last = i;
 	}
-	if (last >= 0) {
-		drop(last, CROWDED);
-		reap(last);
-	}
+	assert(last >= 0);
+	drop(last, CROWDED);
+	reap(last);
 	return last;
 }
 
@@ -744,14 +746,11 @@ static void accept_some(int listener)
 
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
-		i = fd < 0 ? -1 : find_slot();
-		if (i < 0) { /* none is waiting, or none can be served now */
-			accepting = fd < 0 &&
-				    (errno == EAGAIN || errno == EWOULDBLOCK);
-			if (fd >= 0)
-				close(fd);
+		if (fd < 0) { /* none waits, or the tick will try again */
+			accepting = errno == EAGAIN || errno == EWOULDBLOCK;
 			return;
 		}
+		i = find_slot();
 		occupy(i, fd, REQUEST);
 		name_address(clients[i].peer, &a);
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,30 +233,32 @@ int join(const struct server *s, const char *extra)
 	return fd;
 }
 
-void send_frame(int fd, int first, const void *payload, size_t len)
+size_t build_frame(unsigned char *out, int first, size_t declared,
+		   const void *payload, size_t len)
 {
-	static const unsigned char mask[4] = {0x12, 0x34, 0xab, 0xcd};
-	unsigned char *frame = malloc(len + 14);
+	static const unsigned char mask[4] = {0xa5, 0x5a, 0x01, 0xff};
+	int extended = declared < 126 ? 0 : declared < 65536 ? 2 : 8;
 	size_t at = 2;
 
-	frame[0] = (unsigned char)first;
-	frame[1] = (unsigned char)(0x80 | (len < 126     ? len
-					   : len < 65536 ? 126
-							 : 127));
-	if (len >= 65536)
-		for (int shift = 56; shift > 8; shift -= 8)
-			frame[at++] = (unsigned char)((unsigned long long)len >>
-						      shift);
-	if (len >= 126) {
-		frame[at++] = (unsigned char)(len >> 8);
-		frame[at++] = (unsigned char)len;
-	}
-	memcpy(frame + at, mask, 4);
+	out[0] = (unsigned char)first;
+	out[1] = (unsigned char)(extended == 0   ? declared
+				 : extended == 2 ? 126
+						 : 127);
+	out[1] |= 0x80;
+	for (int k = extended - 1; k >= 0; k--)
+		out[at++] = (unsigned char)((uint64_t)declared >> 8 * k);
+	memcpy(out + at, mask, 4);
 	at += 4;
 	for (size_t i = 0; i < len; i++)
-		frame[at + i] =
-			((const unsigned char *)payload)[i] ^ mask[i % 4];
-	send_all(fd, frame, at + len);
+		out[at + i] = ((const unsigned char *)payload)[i] ^ mask[i % 4];
+	return at + len;
+}
+
+void send_frame(int fd, int first, const void *payload, size_t len)
+{
+	unsigned char *frame = malloc(len + 14);
+
+	send_all(fd, frame, build_frame(frame, first, len, payload, len));
 	free(frame);
 }
 

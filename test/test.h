@@ -64,7 +64,10 @@ int join(const struct server *s, const char *extra);
 /* The status that a handshake or request gets, with the whole response. */
 int ask(const struct server *s, const char *request, char *out, size_t size);
 
-/* Sends a masked frame; first is FIN, RSV and opcode. */
+/* Writes a masked frame that declares so many bytes, and the len bytes of it
+   that are there; first is FIN, RSV and opcode.  Returns its size. */
+size_t build_frame(unsigned char *out, int first, size_t declared,
+		   const void *payload, size_t len);
 void send_frame(int fd, int first, const void *payload, size_t len);
 void say(int fd, const char *text);
 

@@ -469,6 +469,25 @@ START_TEST(gives_newcomers_the_history_and_then_a_notice)
 }
 END_TEST
 
+/* Without history or without heartbeat there are still notices; without both
+   there are none. */
+START_TEST(tells_how_many_there_are)
+{
+	static const char *const options[][2] = {{"-n", "-l"}, {"-t", "-l"}};
+	int a, b;
+
+	start(&s, CHAT, options[_i][0], "0", options[_i][1], "0", NULL);
+	a = join(&s, "");
+	expect_notice(a, 1);
+	b = join(&s, "");
+	expect_notice(b, 2);
+	expect_notice(a, 2);
+	close(a);
+	close(b);
+	finish();
+}
+END_TEST
+
 /* The small log holds 16 KiB; a newcomer gets no more than half of that. */
 START_TEST(gives_newcomers_at_most_half_the_log)
 {
@@ -582,6 +601,8 @@ START_TEST(ends_requests_that_take_too_long)
 	ck_assert_ptr_nonnull(strstr(response, "HTTP/1.1 408 "));
 	read_all(silent, response, sizeof response);
 	ck_assert_ptr_nonnull(strstr(response, "HTTP/1.1 408 "));
+	await_log(&s, "Request refused: 408 ");
+	ck_assert_int_eq(count_log(&s, "408"), 1); /* silence is no offence */
 	finish();
 }
 END_TEST
@@ -858,6 +879,7 @@ Suite *chat_suite(void)
 	tcase_add_test(t, keeps_the_order_of_private_and_public);
 	tcase_add_test(t, closes_with_the_code_that_was_earned);
 	tcase_add_test(t, gives_newcomers_the_history_and_then_a_notice);
+	tcase_add_loop_test(t, tells_how_many_there_are, 0, 2);
 	tcase_add_test(t, gives_newcomers_at_most_half_the_log);
 	tcase_add_test(t, beats_and_notices_silence);
 	tcase_add_test(t, refuses_one_too_many);

@@ -309,6 +309,23 @@ START_TEST(ends_who_never_reads_the_page)
 }
 END_TEST
 
+START_TEST(survives_ends_within_the_page)
+{
+	int size = 1024;
+
+	begin(CHAT);
+	for (int i = 0; i < 50; i++) {
+		int fd = dial(&s);
+
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+		send_text(fd, HEAD "\r\n");
+		ck_assert_int_eq(recv(fd, response, 9, MSG_WAITALL), 9);
+		reset(fd);
+	}
+	finish();
+}
+END_TEST
+
 /* Who has ended its own side still gets what it said before. */
 START_TEST(answers_who_is_half_closed)
 {
@@ -541,6 +558,7 @@ Suite *hurt_suite(void)
 	tcase_add_test(t, survives_ends_at_every_stage);
 	tcase_add_test(t, survives_ends_within_a_close);
 	tcase_add_test(t, ends_who_never_reads_the_page);
+	tcase_add_test(t, survives_ends_within_the_page);
 	tcase_add_test(t, answers_who_is_half_closed);
 	tcase_add_test(t, stays_the_same_over_ten_thousand_connections);
 	tcase_add_test(t, keeps_50_listeners_in_order_under_a_firehose);

@@ -127,30 +127,6 @@ static const struct script scripts[] = {
 
 enum pace { AT_ONCE, BY_FRAME, BY_BYTE, PACES };
 
-/* Writes a masked frame header for n bytes, and len of payload. */
-static size_t build(unsigned char *out, int first, size_t n,
-		    const char *payload, size_t len)
-{
-	static const unsigned char mask[4] = {0xa5, 0x5a, 0x01, 0xff};
-	size_t at = 2;
-
-	out[0] = (unsigned char)first;
-	out[1] = (unsigned char)(n < 126 ? n : n < 65536 ? 126 : 127);
-	out[1] |= 0x80;
-	if (n >= 65536)
-		for (int shift = 56; shift >= 16; shift -= 8)
-			out[at++] = (unsigned char)((uint64_t)n >> shift);
-	if (n >= 126) {
-		out[at++] = (unsigned char)(n >> 8);
-		out[at++] = (unsigned char)n;
-	}
-	memcpy(out + at, mask, 4);
-	at += 4;
-	for (size_t i = 0; i < len; i++)
-		out[at + i] = (unsigned char)payload[i] ^ mask[i % 4];
-	return at + len;
-}
-
 static void send_at(int fd, const unsigned char *bytes, size_t len,
 		    enum pace pace)
 {
@@ -173,8 +149,9 @@ static void play(int fd, const char *script, enum pace pace)
 		declared = *at == '+' ? strtoul(at + 1, &at, 10) : 0;
 		script = at + 1; /* behind the blank */
 		len = strcspn(script, "|");
-		filled += build(bytes + filled, first,
-				declared > 0 ? declared : len, script, len);
+		filled +=
+			build_frame(bytes + filled, first,
+				    declared > 0 ? declared : len, script, len);
 		if (pace != AT_ONCE) {
 			send_at(fd, bytes, filled, pace);
 			filled = 0;
@@ -392,7 +369,7 @@ static void send_cut(int fd, const char *text, size_t cut, bool fragments)
 		send_frame(fd, 0x80, text + cut, len - cut);
 		return;
 	}
-	n = build(bytes, 0x81, len, text, len);
+	n = build_frame(bytes, 0x81, len, text, len);
 	send_all(fd, bytes, n - len + cut);
 	send_all(fd, bytes + n - len + cut, len - cut);
 }
@@ -445,10 +422,11 @@ START_TEST(refuses_texts_at_the_first_impossible_byte)
 		if (texts[i].bad < 0)
 			continue;
 		fd = join(&s, "");
-		send_at(fd, bytes, build(bytes, 0x01, 60, texts[i].text, upto),
+		send_at(fd, bytes,
+			build_frame(bytes, 0x01, 60, texts[i].text, upto),
 			BY_BYTE);
 		ck_assert_msg(is_silent(fd), "text %zu: too early", i);
-		build(bytes, 0x01, 60, texts[i].text, upto + 1);
+		build_frame(bytes, 0x01, 60, texts[i].text, upto + 1);
 		send_all(fd, bytes + 6 + upto, 1);
 		expect_close(fd, 1007);
 	}
@@ -536,7 +514,8 @@ static void send_big(int fd, int opcode, size_t n, size_t frame, size_t chop)
 
 		if (at + part == n)
 			first |= 0x80;
-		len += build(bytes + len, first, part, (char *)big + at, part);
+		len += build_frame(bytes + len, first, part, (char *)big + at,
+				   part);
 	}
 	for (size_t at = 0; at < len; at += chop)
 		send_all(fd, bytes + at, len - at < chop ? len - at : chop);
