@@ -730,7 +730,6 @@ static void occupy(int i, int fd, enum state state)
 	enter(i, state, REQUEST_TIMEOUT);
 	if (i >= used)
 		used = i + 1;
-	fcntl(fd, F_SETFL, O_NONBLOCK);
 }
 
 /* Takes the connections that wait, and reads them at once: mostly the request
@@ -749,6 +748,10 @@ static void accept_some(int listener)
 		if (fd < 0) { /* none waits, or the tick will try again */
 			accepting = errno == EAGAIN || errno == EWOULDBLOCK;
 			return;
+		}
+		if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+			close(fd);
+			continue;
 		}
 		i = find_slot();
 		occupy(i, fd, REQUEST);
@@ -899,6 +902,8 @@ static void pass(void)
 	int ready = poll(table, (nfds_t)used, news ? 0 : wait), n = used;
 	bool everyone;
 
+	if (ready < 0 && errno != EINTR)
+		poll(NULL, 0, 100); /* no memory, even for that: wait a bit */
 	turn = turn + 1 < n ? turn + 1 : 0;
 	for (int k = 0; k < n; k++) {
 		int i = turn + k < n ? turn + k : turn + k - n;
@@ -1088,7 +1093,8 @@ static bool listen_on(int family, const char *ip)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-	if (bind(fd, (void *)&a, size) < 0 || listen(fd, SOMAXCONN) < 0) {
+	if (bind(fd, (void *)&a, size) < 0 || listen(fd, SOMAXCONN) < 0 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
 		close(fd);
 		return false;
 	}
@@ -1125,7 +1131,7 @@ static int inherit(void)
 	for (int fd = 3; fd < 3 + n; fd++, on = 0) {
 		errno = EINVAL;
 		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) < 0 ||
-		    on == 0)
+		    on == 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 			die("LISTEN_FDS");
 		occupy(find_slot(), fd, LISTENING);
 	}

@@ -67,7 +67,7 @@ static int run(const char *binary, const char **args, int out, int err)
 void start(struct server *s, const char *binary, ...)
 {
 	const char *args[32] = {binary, "-a", "127.0.0.1", "-p", "0"};
-	char line[256] = "";
+	char *line = s->greeting;
 	int out[2], err[2], n = 5;
 	size_t len = 0;
 	va_list more;
@@ -85,12 +85,12 @@ void start(struct server *s, const char *binary, ...)
 	close(err[1]);
 	while (strchr(line, '\n') == NULL) {
 		size_t more_len =
-			await(out[0], line + len, sizeof line - 1 - len);
+			await(out[0], line + len, sizeof s->greeting - 1 - len);
 		ck_assert_msg(more_len > 0, "%s did not start", binary);
 		len += more_len;
 	}
 	close(out[0]);
-	ck_assert_msg(sscanf(line, "%*[^/]//127.0.0.1:%d/", &s->port) == 1,
+	ck_assert_msg(sscanf(line, "%*[^/]//%*[^:]:%d/", &s->port) == 1,
 		      "no address in: %s", line);
 }
 
@@ -133,19 +133,34 @@ int stop(struct server *s)
 	return await_end(s);
 }
 
-int dial(const struct server *s)
+/* Connects a new socket; its result is that of connect(). */
+static int try_to_dial(const struct server *s, int fd)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET,
 				.sin_port = htons((in_port_t)s->port),
 				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	return connect(fd, (void *)&a, sizeof a);
+}
+
+int dial(const struct server *s)
+{
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 	struct timeval wait = {.tv_sec = WAIT / 1000};
 
-	ck_assert_msg(connect(fd, (void *)&a, sizeof a) == 0, "connect: %s",
-		      strerror(errno));
+	ck_assert_msg(try_to_dial(s, fd) == 0, "connect: %s", strerror(errno));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
 	return fd;
+}
+
+bool is_listening(const struct server *s)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	bool connected = try_to_dial(s, fd) == 0;
+
+	close(fd);
+	return connected;
 }
 
 void send_all(int fd, const void *data, size_t len)

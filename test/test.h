@@ -25,7 +25,8 @@ enum { WAIT = 20000 }; /* ms that a test waits for anything before it fails */
 
 struct server {
 	pid_t pid;
-	int port;        /* on 127.0.0.1, picked by the kernel */
+	int port; /* picked by the kernel, on 127.0.0.1 unless told */
+	char greeting[256];
 	int err;         /* its stderr, */
 	char log[65536]; /* and what has been read of it */
 	size_t log_len;
@@ -52,6 +53,7 @@ long metric(const struct server *s, const char *name);
 /* ---- A client, blocking, by hand ---- */
 
 int dial(const struct server *s);
+bool is_listening(const struct server *s);
 void send_all(int fd, const void *data, size_t len);
 void send_text(int fd, const char *text);
 /* Reads all that comes until the connection ends, into a C string. */

@@ -723,11 +723,12 @@ END_TEST
 
 START_TEST(says_goodbye)
 {
-	int a, b;
+	int a, b, idle;
 
 	start(&s, CHAT, NULL);
 	a = join(&s, "");
 	b = join(&s, "");
+	idle = dial(&s);
 	say(a, "last words");
 	expect_text(b, "last words");
 	kill(s.pid, SIGTERM);
@@ -735,6 +736,9 @@ START_TEST(says_goodbye)
 	ck_assert_int_eq(next_message(a)->first, 0x88);
 	send_frame(a, 0x88, "\x03\xe9", 2);
 	ck_assert(ended(a));
+	/* it listens no more, and has dropped who had not asked yet */
+	ck_assert(!is_listening(&s));
+	ck_assert(ended(idle));
 	/* b answers nothing; the server does not wait for it for long */
 	ck_assert_int_eq(next_message(b)->first, 0x88);
 	ck_assert_int_eq(await_end(&s), 0);
@@ -777,6 +781,24 @@ START_TEST(refuses_bad_usage)
 		ck_assert_msg(run_command(bad[i]) == 2, "%s", bad[i]);
 	ck_assert_int_eq(run_command("-h"), 0);
 	ck_assert_int_eq(run_command("-V"), 0);
+}
+END_TEST
+
+/* On all addresses it names one that others can use, if there is any. */
+START_TEST(says_where_to_point_a_browser)
+{
+	static const char *const all[] = {"0.0.0.0", "::"};
+
+	start(&s, CHAT, NULL);
+	ck_assert_ptr_nonnull(strstr(s.greeting, ": open http://127.0.0.1:"));
+	finish();
+	for (size_t i = 0; i < COUNT(all); i++) {
+		start(&s, CHAT, "-a", all[i], NULL);
+		ck_assert_ptr_null(strstr(s.greeting, all[i]));
+		ck_assert_int_eq(ask(&s, GET "\r\n", response, sizeof response),
+				 200);
+		finish();
+	}
 }
 END_TEST
 
@@ -892,6 +914,7 @@ Suite *chat_suite(void)
 	tcase_add_test(t, says_goodbye);
 	tcase_add_test(t, exits_at_once_when_told_twice);
 	tcase_add_test(t, refuses_bad_usage);
+	tcase_add_test(t, says_where_to_point_a_browser);
 	tcase_add_test(t, says_when_it_cannot_listen);
 	tcase_add_test(t, serves_an_inherited_socket);
 	tcase_add_test(t, does_not_inherit_what_does_not_listen);
