@@ -118,6 +118,7 @@ test("what is not sent yet survives a reload", async () => {
 	await ann.reload();
 	assert.deepEqual(await texts(ann, "unsent"), ["unsent"]);
 	assert.equal(await ann.getByLabel("Name").inputValue(), "Ann");
+	assert.equal(await ann.locator("#list li.mine").count(), 1);
 	await leave(ann);
 	wire.stop();
 	await chat.stop();

@@ -13,7 +13,7 @@ const bob = await person(browser, chat.url, "Bob", {...size, colorScheme: "dark"
 const talk = [
 	[ann, "Hello! Is anybody on this network?"],
 	[bob, "Yes, on the other side of the wall. What is this running on?"],
-	[ann, "The old router in the cupboard. It is one program of 60 KB."],
+	[ann, "The old router in the cupboard. It is one small C program."],
 	[bob, "And I only had to open a page :-)"],
 ];
 for (const [who, text] of talk) {
