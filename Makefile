@@ -1,21 +1,11 @@
-# chat: a chat room for every browser on the network.
-#
-#     make && ./chat
-#     make CLIENTS_MAX=64 MESSAGE_MAX=1024 LOG_SIZE=65536    a small board's
-#     make CC=musl-gcc LDFLAGS=-static                       one file, no libc
+# make CLIENTS_MAX=64 MESSAGE_MAX=1024 LOG_SIZE=65536: for a small board
+# make CC=musl-gcc LDFLAGS=-static: one file that needs no libc
 .POSIX:
 
 CC = cc
 CFLAGS = -O2
 PREFIX = /usr/local
 
-LIMITS = CLIENTS_MAX=$(CLIENTS_MAX) SPARE_SLOTS=$(SPARE_SLOTS) \
-	MESSAGE_MAX=$(MESSAGE_MAX) LOG_SIZE=$(LOG_SIZE) \
-	HISTORY_MAX=$(HISTORY_MAX) REQUEST_MAX=$(REQUEST_MAX) \
-	RECEIVE_SIZE=$(RECEIVE_SIZE) SEND_BUFFER=$(SEND_BUFFER) \
-	REQUEST_TIMEOUT=$(REQUEST_TIMEOUT) MESSAGE_TIMEOUT=$(MESSAGE_TIMEOUT) \
-	SEND_TIMEOUT=$(SEND_TIMEOUT) STALL_TIMEOUT=$(STALL_TIMEOUT) \
-	CLOSE_TIMEOUT=$(CLOSE_TIMEOUT)
 STANDARD = -std=c99 -D_POSIX_C_SOURCE=200809L
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wstrict-prototypes -Wmissing-prototypes
@@ -38,24 +28,24 @@ index.inc: index.html
 	od -A n -v -t x1 index.html | sed 's/[0-9a-f][0-9a-f]/0x&,/g' > $@.tmp
 	mv $@.tmp $@
 
-# What this build differs in; a new file, and so a new build, only if it does.
+# The limits of config.h that were given, NAME=value; a new file, and so a new
+# build, only if they, the compiler or its flags have changed.
 always:
 limits.inc: always
 	@{ echo '/* $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) */'; \
-	for limit in $(LIMITS); do case $$limit in *=) ;; *) \
-	echo "#undef $${limit%%=*}"; \
-	echo "#define $${limit%%=*} ($${limit#*=})";; esac; done; } > $@.tmp
+	sed -n 's/^#define \([A-Z_]*\) .*/\1/p' config.h | while read -r name; \
+	do eval "value=\$$$$name"; test -z "$$value" || printf \
+	'#undef %s\n#define %s (%s)\n' $$name $$name "$$value"; done; } > $@.tmp
 	@cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 
 install: # what was built, with the limits it was built with
 	test -x chat || $(MAKE) chat
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
-	cp chat $(DESTDIR)$(PREFIX)/bin/chat
-	cp chat.1 $(DESTDIR)$(PREFIX)/share/man/man1/chat.1
+	cp chat $(DESTDIR)$(PREFIX)/bin/
+	cp chat.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/chat
-	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/chat.1
+	cd $(DESTDIR)$(PREFIX) && rm -f bin/chat share/man/man1/chat.1
 
 clean:
 	rm -f chat $(OBJECTS) index.inc limits.inc *.tmp
