@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../http.h"
 #include "test.h"
@@ -409,6 +411,49 @@ START_TEST(names_each_status)
 }
 END_TEST
 
+/* ---- The same over loopback, by the real server ---- */
+
+static struct server s;
+
+/* The status that a request gets, sent in pieces of a size; the connection
+   stays open on our side until the answer is whole. */
+static int served(const char *request, size_t size)
+{
+	char out[65536];
+	size_t len = strlen(request);
+	int fd = dial(&s), status = 0;
+
+	for (size_t at = 0; at < len; at += size)
+		send_all(fd, request + at, len - at < size ? len - at : size);
+	ck_assert(recv(fd, out, 12, MSG_WAITALL) == 12);
+	out[12] = '\0';
+	sscanf(out, "HTTP/1.1 %d", &status);
+	close(fd);
+	return status;
+}
+
+START_TEST(are_served_so)
+{
+	size_t size = _i == 0 ? 4096 : 1;
+
+	start(&s, "./chat", "-q", NULL);
+	for (size_t i = 0; i < COUNT(good); i++) {
+		int status = served(good[i].bytes, size);
+
+		ck_assert_msg(status == (good[i].what == SOCKET ? 101 : 200),
+			      "%s: %d", good[i].name, status);
+	}
+	/* of a bad one, no more is sent than makes it certain */
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		int status = served(bad[i].certain, size);
+
+		ck_assert_msg(status == bad[i].status, "%s: %d", bad[i].name,
+			      status);
+	}
+	ck_assert_int_eq(stop(&s), 0);
+}
+END_TEST
+
 Suite *http_suite(void)
 {
 	Suite *suite = suite_create("http");
@@ -424,6 +469,8 @@ Suite *http_suite(void)
 	tcase_add_test(t, accepts_the_sample_key);
 	tcase_add_test(t, writes_response_heads);
 	tcase_add_test(t, names_each_status);
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, are_served_so, 0, 2);
 	suite_add_tcase(suite, t);
 	return suite;
 }
