@@ -674,7 +674,7 @@ START_TEST(drops_a_reader_that_holds_up_the_room)
 	a = join(&s, "");
 	b = join(&s, "");
 	for (int i = 0; i < SAID && !done; i++) {
-		snprintf(text, 10, "%09d", i);
+		snprintf(text, sizeof text, "%09d", i);
 		text[9] = 'x';
 		say(a, text);
 		expect_text(a, text);
