@@ -70,25 +70,36 @@ enum state {
 	OVER,    /* to be reaped */
 };
 
-/* Why a client was dropped, as the log and /metrics say it. */
 enum reason {
-	REFUSED,    /* its request got an error for an answer */
-	LATE,       /* it did not take the response in time */
-	CROWDED,    /* it made way for a newcomer before it was in the room */
-	LOST,       /* it went without a Close */
-	PROTOCOL,   /* it broke a rule: 1002 */
-	INVALID,    /* it said a text that is not UTF-8: 1007 */
-	UNFINISHED, /* it left a message half said: 1008 */
-	TOO_BIG,    /* it said more than MESSAGE_MAX bytes: 1009 */
-	FLOOD,      /* it pinged and did not read */
-	STUCK,      /* it took nothing for SEND_TIMEOUT */
-	SLOW,       /* it held up the room for STALL_TIMEOUT */
-	SILENT,     /* it missed two heartbeats */
+	REFUSED,
+	LATE,
+	CROWDED,
+	LOST,
+	PROTOCOL,
+	INVALID,
+	UNFINISHED,
+	TOO_BIG,
+	FLOOD,
+	STUCK,
+	SLOW,
+	SILENT,
 	REASONS
 };
+
+/* Why a client was dropped, as the log and /metrics say it. */
 static const char *const reasons[REASONS] = {
-	"refused",    "late",    "crowded", "lost",  "protocol", "invalid",
-	"unfinished", "too_big", "flood",   "stuck", "slow",     "silent",
+	[REFUSED] = "refused",   /* its request got an error for an answer */
+	[LATE] = "late",         /* it did not take the response in time */
+	[CROWDED] = "crowded",   /* it made way before it was in the room */
+	[LOST] = "lost",         /* it went without a Close */
+	[PROTOCOL] = "protocol", /* it broke a rule: 1002 */
+	[INVALID] = "invalid",   /* its text is not UTF-8: 1007 */
+	[UNFINISHED] = "unfinished", /* it left a message half said: 1008 */
+	[TOO_BIG] = "too_big",       /* it said too much at once: 1009 */
+	[FLOOD] = "flood",           /* it pinged and did not read */
+	[STUCK] = "stuck",           /* it took nothing for SEND_TIMEOUT */
+	[SLOW] = "slow",             /* it held up the room: STALL_TIMEOUT */
+	[SILENT] = "silent",         /* it missed two heartbeats */
 };
 
 /* A connection, as every pass looks at it.  Its big buffer is elsewhere, so
