@@ -173,6 +173,8 @@ static const struct sample good[] = {
 	SAMPLE("two_messages_and_nothing",
 	       "\x81\x86" M0 "abcdef\x82\x84" M0 "ghij\x81\x80" M0,
 	       "T(abcdef) B(ghij) T() "),
+	SAMPLE("short_after_long", "\x81\x86" M0 "abcdef\x82\x80" M0,
+	       "T(abcdef) B() "),
 	SAMPLE("whole_after_fragments",
 	       "\x01\x82" M0 "ab\x80\x81" M0 "c\x82\x82" M0 "de",
 	       "more T(abc) B(de) "),
