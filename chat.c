@@ -975,7 +975,7 @@ static void help(void)
 	     "A chat room for every browser on the network.\n\n"
 	     "  -a address    listen on this one (all, IPv6 and IPv4)\n"
 	     "  -h            show this\n"
-	     "  -l rate       messages a second from one client, 0: any "
+	     "  -l rate       frames a second read from each client, 0: any "
 	     "(%d)\n"
 	     "  -n history    messages that a newcomer gets, at most %d "
 	     "(%d)\n"
