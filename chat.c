@@ -183,7 +183,7 @@ static void tell(int fd, const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	if (write(fd, text, (size_t)n) < 0)
+	if (write(fd, text, lesser((uint64_t)n, sizeof text - 1)) < 0)
 		return; /* there is nobody to tell */
 }
 

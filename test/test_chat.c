@@ -78,15 +78,13 @@ START_TEST(answers_bad_requests)
 		{"GET / HTTP/3.0\r\n\r\n", 505},
 		{SHAKE "Sec-WebSocket-Version: 13\r\n\r\n", 400},
 	};
-	char line[64];
 
 	start(&s, CHAT, NULL);
 	for (size_t i = 0; i < COUNT(cases); i++)
 		ck_assert_int_eq(
 			ask(&s, cases[i].request, response, sizeof response),
 			cases[i].status);
-	snprintf(line, sizeof line, "505 HTTP Version");
-	await_log(&s, line);
+	await_log(&s, "505 HTTP Version");
 	ck_assert_int_eq(count_log(&s, "\n"), COUNT(cases));
 	ck_assert_int_eq(metric(&s, "chat_dropped_total{reason=\"refused\"}"),
 			 COUNT(cases));
@@ -784,6 +782,25 @@ START_TEST(refuses_bad_usage)
 }
 END_TEST
 
+START_TEST(says_no_more_than_fits_of_bad_usage)
+{
+	char command[4096] = CHAT " -p ";
+	char said[8192];
+	size_t len = strlen(command), n;
+	FILE *f;
+
+	memset(command + len, 'x', 3000);
+	strcpy(command + len + 3000, " 2>&1");
+	f = popen(command, "r");
+	n = fread(said, 1, sizeof said, f);
+	ck_assert_int_eq(WEXITSTATUS(pclose(f)), 2);
+	ck_assert_uint_lt(n, 2048);
+	for (size_t i = 0; i < n; i++)
+		ck_assert(said[i] == '\n' ||
+			  (said[i] >= ' ' && said[i] <= '~'));
+}
+END_TEST
+
 /* On all addresses it names one that others can use, if there is any. */
 START_TEST(says_where_to_point_a_browser)
 {
@@ -914,6 +931,7 @@ Suite *chat_suite(void)
 	tcase_add_test(t, says_goodbye);
 	tcase_add_test(t, exits_at_once_when_told_twice);
 	tcase_add_test(t, refuses_bad_usage);
+	tcase_add_test(t, says_no_more_than_fits_of_bad_usage);
 	tcase_add_test(t, says_where_to_point_a_browser);
 	tcase_add_test(t, says_when_it_cannot_listen);
 	tcase_add_test(t, serves_an_inherited_socket);
