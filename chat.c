@@ -315,14 +315,21 @@ static bool add(struct client *c, enum ws_opcode opcode, const void *data,
 	return true;
 }
 
+/* A bare relay, -n 0 -t 0, says nothing of its own. */
+static bool gives_notice(void)
+{
+	return opt.history > 0 || opt.heartbeat > 0;
+}
+
 /* Adds what a client is owed, unless older frames wait in the outbox. */
 static void pay(struct client *c)
 {
 	char text[32];
-	int n = snprintf(text, sizeof text, "{\"online\":%d}", people);
+	int n;
 
 	if (c->outbox_size > 0 && c->until != head)
 		return;
+	n = snprintf(text, sizeof text, "{\"online\":%d}", people);
 	if (c->owes_ping && add(c, WS_PING, "", 0))
 		c->owes_ping = false;
 	if (c->owes_notice && add(c, WS_TEXT, text, (size_t)n))
@@ -614,7 +621,7 @@ static void join(int i, const struct http_request *r)
 	c->until = c->cursor = history_start();
 	if (c->cursor < slowest)
 		slowest = c->cursor;
-	c->owes_notice = opt.history > 0 || opt.heartbeat > 0;
+	c->owes_notice = gives_notice();
 	c->credit = opt.rate * BURST;
 	ws_init(&c->ws, buffers[i]);
 	enter(i, OPEN, MESSAGE_TIMEOUT);
@@ -834,8 +841,7 @@ static void check_member(int i)
 static void tick(void)
 {
 	bool beat = opt.heartbeat > 0 && now % (unsigned)opt.heartbeat == 0;
-	bool changed =
-		people != announced && (opt.history > 0 || opt.heartbeat > 0);
+	bool changed = people != announced && gives_notice();
 
 	now++;
 	news = accepting = true;
