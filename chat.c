@@ -589,8 +589,11 @@ static void reply_metrics(int i, bool head_only)
 {
 	char text[2048];
 	int n = snprintf(text, sizeof text,
+			 "# TYPE chat_clients gauge\n"
 			 "chat_clients %d\n"
+			 "# TYPE chat_clients_peak gauge\n"
 			 "chat_clients_peak %d\n"
+			 "# TYPE chat_clients_limit gauge\n"
 			 "chat_clients_limit %d\n"
 			 "# TYPE chat_connections_total counter\n"
 			 "chat_connections_total %" PRIu64 "\n"

@@ -150,6 +150,13 @@ START_TEST(counts)
 	close(b);
 	await_log(&s, "disconnected: lost (1 online)");
 	ck_assert_int_eq(metric(&s, "chat_clients"), 1);
+	ck_assert_int_eq(ask(&s, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
+			     response, sizeof response),
+			 200);
+	ck_assert_ptr_nonnull(
+		strstr(response, "\n# TYPE chat_clients gauge\n"));
+	ck_assert_ptr_nonnull(
+		strstr(response, "\n# TYPE chat_dropped_total counter\n"));
 	ck_assert_int_eq(metric(&s, "chat_clients_peak"), 2);
 	ck_assert_int_eq(metric(&s, "chat_clients_limit"), 1024);
 	ck_assert_int_eq(metric(&s, "chat_connections_total"), 2);
