@@ -55,7 +55,7 @@ enum {
 	CLOSE_FRAME = 4, /* bytes of a Close, for which there is always room */
 	PEER = 48,       /* letters of "[address]:port" */
 	TIME = 80,       /* letters of a date, whatever the clock says */
-	ACCEPTS = 64,    /* connections taken at once, lest others starve */
+	ACCEPTS = 64,    /* connections taken at once from a full backlog */
 	BURST = 5,       /* seconds of frames that a client may save up */
 };
 
@@ -134,13 +134,15 @@ static unsigned char ring[LOG_SIZE]; /* the log */
 static uint64_t head;                /* bytes written to it since the start */
 static uint64_t slowest;             /* no cursor is before this */
 static uint64_t past[HISTORY_MAX];   /* where the last messages begin */
-static bool news;                    /* all are due for a look: write, reap */
+static bool news = true;             /* all are due for a look: write, reap */
 static bool congested;               /* nobody is read until all catch up */
 static unsigned congested_since;
 
 /* Seconds served.  Neither a stopped process nor a clock that jumps makes
    anybody late. */
-static unsigned now;
+static unsigned now, ticked; /* ticked: as of the last tick */
+static uint64_t served;      /* the same in milliseconds */
+static bool calm;            /* the next tick to matter is the heartbeat's */
 static int people, people_max, people_peak; /* in the room */
 static int announced; /* how many they were when last all were told */
 static bool accepting = true;
@@ -753,13 +755,13 @@ static void occupy(int i, int fd, enum state state)
 		used = i + 1;
 }
 
-/* Takes the connections that wait, and reads them at once: mostly the request
-   is already there. */
+/* Takes connections that wait, the more the longer a pass takes anyway, and
+   reads them at once: mostly the request is already there. */
 static void accept_some(int listener)
 {
-	const int on = 1, size = SEND_BUFFER;
+	const int on = 1, size = SEND_BUFFER, most = ACCEPTS + used / 4;
 
-	for (int k = 0; k < ACCEPTS; k++) {
+	for (int k = 0; k < most; k++) {
 		struct sockaddr_storage a = {0};
 		socklen_t n = sizeof a;
 		int i, fd = accept(table[listener].fd, (void *)&a, &n);
@@ -817,8 +819,9 @@ static void serve(int i)
 		drop(i, LOST);
 }
 
-/* Once a second: is anybody in the room late with anything? */
-static void check_member(int i)
+/* Is anybody in the room late with anything, so many seconds after the last
+   look? */
+static void check_member(int i, unsigned seconds)
 {
 	struct client *c = &clients[i];
 	unsigned patience = (unsigned)opt.heartbeat * 12 / 5;
@@ -827,7 +830,7 @@ static void check_member(int i)
 		c->heard = now;
 		c->deadline = now + MESSAGE_TIMEOUT;
 	}
-	c->credit += opt.rate;
+	c->credit += opt.rate * (int)lesser(seconds, BURST);
 	if (c->credit > opt.rate * BURST)
 		c->credit = opt.rate * BURST;
 	if (patience > 0 && now - c->heard > patience)
@@ -841,21 +844,36 @@ static void check_member(int i)
 		fail(i, WS_POLICY);
 }
 
+/* Whether nothing will be due for a client before the next heartbeat. */
+static bool rests(const struct client *c)
+{
+	bool heard =
+		opt.heartbeat == 0 || now - c->heard <= (unsigned)opt.heartbeat;
+
+	return c->state == FREE || c->state == LISTENING ||
+	       (c->state == OPEN && heard && !c->blocked && c->credit >= 0 &&
+		ws_idle(&c->ws));
+}
+
+/* Once a second, unless all is calm. */
 static void tick(void)
 {
-	bool beat = opt.heartbeat > 0 && now % (unsigned)opt.heartbeat == 0;
+	unsigned seconds = now - ticked;
+	bool beat = opt.heartbeat > 0 && ticked / (unsigned)opt.heartbeat !=
+						 now / (unsigned)opt.heartbeat;
 	bool changed = people != announced && gives_notice();
 
-	now++;
+	calm = accepting && !changed && !congested;
 	news = accepting = true;
 	announced = people;
+	ticked = now;
 	for (int i = 0; i < used; i++) {
 		struct client *c = &clients[i];
 
 		if (c->state == OPEN) {
 			c->owes_ping = c->owes_ping || beat;
 			c->owes_notice = c->owes_notice || beat || changed;
-			check_member(i);
+			check_member(i, seconds);
 		} else if (c->state == REQUEST && now > c->deadline) {
 			refuse(i, 408, false);
 		} else if (c->state == REPLY && now > c->deadline) {
@@ -863,6 +881,7 @@ static void tick(void)
 		} else if (c->state >= CLOSING && now > c->deadline) {
 			c->state = OVER;
 		}
+		calm = calm && rests(c);
 	}
 }
 
@@ -898,32 +917,49 @@ static void write_to(int i)
 	}
 }
 
-/* Milliseconds to the next tick.  When that is due, it is done here. */
-static int until_tick(void)
+/* Counts the time since the last pass, which had to wait at most so many ms;
+   what is much longer was not spent here. */
+static void count_time(int waited)
 {
-	static int64_t next;
+	static uint64_t last;
 	struct timespec t;
-	int64_t ms;
+	uint64_t ms;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-	if (ms < next)
-		return (int)(next - ms);
-	next = ms + 1000;
-	tick();
-	return 1000;
+	ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	served += lesser(ms - last, (uint64_t)waited + 1000);
+	now = (unsigned)(served / 1000);
+	last = ms;
+}
+
+/* When the next tick is due: when nobody has anything to wait for, that is the
+   one with the next heartbeat, so that an idle room costs nothing. */
+static unsigned next_tick(void)
+{
+	unsigned beat = opt.heartbeat > 0 ? (unsigned)opt.heartbeat : 3600;
+
+	return calm ? (ticked / beat + 1) * beat : ticked + 1;
+}
+
+static int until_tick(void)
+{
+	uint64_t next = (uint64_t)next_tick() * 1000;
+
+	return next > served ? (int)(next - served) : 0;
 }
 
 /* Waits, reads, ticks, writes, reaps.  When there is no news, only those who
    were ready are looked at after the wait. */
 static void pass(void)
 {
-	static int wait;
-	int ready = poll(table, (nfds_t)used, news ? 0 : wait), n = used;
+	int wait = news ? 0 : until_tick(), n = used;
+	int ready = poll(table, (nfds_t)used, wait);
 	bool everyone;
 
 	if (ready < 0 && errno != EINTR)
 		poll(NULL, 0, 100); /* no memory, even for that: wait a bit */
+	count_time(wait);
+	calm = calm && ready <= 0;
 	turn = turn + 1 < n ? turn + 1 : 0;
 	for (int k = 0; k < n; k++) {
 		int i = turn + k < n ? turn + k : turn + k - n;
@@ -933,7 +969,8 @@ static void pass(void)
 		else if (table[i].revents)
 			serve(i);
 	}
-	wait = until_tick();
+	if (now >= next_tick())
+		tick();
 	everyone = news || congested;
 	news = false;
 	for (int i = 0; i < used; i++) {
@@ -963,6 +1000,7 @@ static void say_goodbye(void)
 			say_close(i, WS_GOING_AWAY, false, "going away");
 	}
 	news = true;
+	calm = false;
 }
 
 /* ---- Start ---- */
@@ -1044,9 +1082,12 @@ static void read_options(int argc, char **argv)
 
 static void on_signal(int number)
 {
+	if (number == SIGALRM)
+		return;
 	if (stopping)
 		_exit(128 + number);
 	stopping = 1;
+	alarm(1); /* should poll() begin just now, that ends its wait */
 }
 
 /* Makes room for the table among the open descriptors, or the table smaller. */
@@ -1086,6 +1127,7 @@ static void prepare(void)
 	sigaction(SIGTTOU, &ignore, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGALRM, &stop, NULL);
 	size_table();
 }
 
