@@ -54,7 +54,7 @@ clean:
 fmt:
 	clang-format -i *.c *.h test/*.c test/*.h
 
-check check-page: chat
+bench check check-page soak: chat
 	$(MAKE) -f test/Makefile $@
 
-.PHONY: always install uninstall clean fmt check check-page
+.PHONY: always install uninstall clean fmt bench check check-page soak

@@ -28,11 +28,11 @@ static size_t await(int fd, void *data, size_t len)
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	ssize_t n;
 
-	ck_assert_msg(poll(&p, 1, WAIT) > 0, "nothing came");
+	MUST(poll(&p, 1, WAIT) > 0, "nothing came");
 	n = read(fd, data, len);
 	if (n < 0 && errno == ECONNRESET)
 		return 0;
-	ck_assert_msg(n >= 0, "read: %s", strerror(errno));
+	MUST(n >= 0, "read: %s", strerror(errno));
 	return (size_t)n;
 }
 
@@ -238,8 +238,8 @@ int join(const struct server *s, const char *extra)
 		 s->port, extra);
 	send_text(fd, request);
 	while (strstr(response, "\r\n\r\n") == NULL) {
-		ck_assert_msg(await(fd, response + len, 1) == 1,
-			      "no response, but: %s", response);
+		MUST(await(fd, response + len, 1) == 1, "no response, but: %s",
+		     response);
 		len++;
 	}
 	ck_assert_msg(strncmp(response, "HTTP/1.1 101 ", 13) == 0, "%s",
@@ -305,14 +305,14 @@ struct frame *next_frame(int fd)
 	f.len = 0;
 	if (!read_bytes(fd, head, 2))
 		return &f;
-	ck_assert_msg(head[1] <= 127, "a masked frame from the server");
+	MUST(head[1] <= 127, "a masked frame from the server");
 	extended = head[1] < 126 ? 0 : head[1] == 126 ? 2 : 8;
-	ck_assert(read_bytes(fd, head + 2, extended));
+	MUST(read_bytes(fd, head + 2, extended), "half a header");
 	f.len = extended == 0 ? head[1] : 0;
 	for (size_t i = 0; i < extended; i++)
 		f.len = f.len << 8 | head[2 + i];
-	ck_assert_uint_lt(f.len, sizeof f.data);
-	ck_assert(read_bytes(fd, f.data, f.len));
+	MUST(f.len < sizeof f.data, "a frame of %zu bytes", f.len);
+	MUST(read_bytes(fd, f.data, f.len), "half a frame");
 	f.data[f.len] = '\0';
 	f.first = head[0];
 	return &f;

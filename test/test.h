@@ -16,10 +16,18 @@ Suite *inside_suite(void);
 Suite *chat_suite(void);
 Suite *wire_suite(void);
 Suite *hurt_suite(void);
+Suite *crowd_suite(void);
 
 enum { WAIT = 20000 }; /* ms that a test waits for anything before it fails */
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
+
+/* ck_assert_msg() for loops: Check writes to a file for each that holds. */
+#define MUST(ok, ...)                              \
+	do {                                       \
+		if (!(ok))                         \
+			ck_abort_msg(__VA_ARGS__); \
+	} while (0)
 
 /* ---- A server under test ---- */
 

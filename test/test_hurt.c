@@ -362,94 +362,6 @@ START_TEST(stays_the_same_over_ten_thousand_connections)
 }
 END_TEST
 
-/* ---- Listeners ---- */
-
-/* A sender as fast as it can be and 48 who listen, while one never reads, one
-   reads a byte now and then, and one is stopped as a process. */
-START_TEST(keeps_50_listeners_in_order_under_a_firehose)
-{
-	enum { N = 48, SAID = 20000 };
-	int fd[N], size = 2048, never, slow;
-	struct pollfd p[N];
-	unsigned next[N] = {0}, done = 0;
-	static unsigned char buffer[N][1028];
-	size_t have[N] = {0};
-	pid_t sender, stopped;
-
-	begin(CHAT);
-	close(witness); /* it does not read all the while either */
-	never = join(&s, "");
-	slow = join(&s, "");
-	setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-	stopped = fork();
-	if (stopped == 0) {
-		join(&s, "");
-		raise(SIGSTOP);
-		_exit(0);
-	}
-	waitpid(stopped, NULL, WUNTRACED);
-	for (int i = 0; i < N; i++)
-		p[i] = (struct pollfd){.fd = fd[i] = join(&s, ""),
-				       .events = POLLIN};
-	sender = fork();
-	if (sender == 0) {
-		char text[1024];
-		int from = join(&s, "");
-
-		memset(text, '.', sizeof text);
-		/* its own echo must be read, or it would be a laggard too */
-		if (fork() == 0) {
-			while (next_frame(from)->first >= 0)
-				;
-			_exit(0);
-		}
-		for (int k = 0; k < SAID; k++) {
-			sprintf(text, "%08d", k);
-			send_frame(from, 0x82, text, sizeof text);
-		}
-		shutdown(from, SHUT_WR); /* which ends the reader as well */
-		_exit(0);
-	}
-	while (done < N) {
-		ck_assert_int_gt(poll(p, N, WAIT), 0);
-		if (recv(slow, response, 1, MSG_DONTWAIT) == 0)
-			slow = -1;
-		for (int i = 0; i < N; i++) {
-			ssize_t n;
-
-			if (p[i].revents == 0)
-				continue;
-			/* a frame is 4 + 1024 bytes; read up to one */
-			n = recv(fd[i], buffer[i] + have[i],
-				 sizeof buffer[i] - have[i], 0);
-			ck_assert_msg(n > 0, "listener %d was dropped at %u", i,
-				      next[i]);
-			have[i] += (size_t)n;
-			if (have[i] < sizeof buffer[i])
-				continue;
-			have[i] = 0;
-			if ((unsigned)atoi((char *)buffer[i] + 4) != next[i])
-				ck_abort_msg("listener %d: %.8s, not %u", i,
-					     buffer[i] + 4, next[i]);
-			if (++next[i] == SAID) {
-				p[i].fd = -1;
-				done++;
-			}
-		}
-	}
-	kill(stopped, SIGKILL);
-	waitpid(sender, NULL, 0);
-	waitpid(stopped, NULL, 0);
-	close(never);
-	for (int i = 0; i < N; i++)
-		close(fd[i]);
-	await_log(&s, "disconnected: slow");
-	ck_assert_int_ge(count_log(&s, "disconnected: slow"), 2);
-	witness = join(&s, "");
-	finish();
-}
-END_TEST
-
 /* ---- The log ---- */
 
 START_TEST(logs_nothing_raw)
@@ -561,7 +473,6 @@ Suite *hurt_suite(void)
 	tcase_add_test(t, survives_ends_within_the_page);
 	tcase_add_test(t, answers_who_is_half_closed);
 	tcase_add_test(t, stays_the_same_over_ten_thousand_connections);
-	tcase_add_test(t, keeps_50_listeners_in_order_under_a_firehose);
 	tcase_add_test(t, logs_nothing_raw);
 	tcase_add_test(t, goes_on_when_the_terminal_is_stopped);
 	tcase_add_test(t, goes_on_without_a_stderr);
