@@ -89,7 +89,7 @@ enum reason {
 /* Why a client was dropped, as the log and /metrics say it. */
 static const char *const reasons[REASONS] = {
 	[REFUSED] = "refused",   /* its request got an error for an answer */
-	[LATE] = "late",         /* it did not take the response in time */
+	[LATE] = "late",         /* it took a reply or a Close too slowly */
 	[CROWDED] = "crowded",   /* it made way before it was in the room */
 	[LOST] = "lost",         /* it went without a Close */
 	[PROTOCOL] = "protocol", /* it broke a rule: 1002 */
@@ -716,7 +716,7 @@ static void reap(int i)
 {
 	close(table[i].fd);
 	table[i] = (struct pollfd){.fd = -1};
-	clients[i].state = FREE;
+	clients[i] = (struct client){.state = FREE};
 	if (i < hole)
 		hole = i;
 	while (used > 0 && table[used - 1].fd < 0)
@@ -826,7 +826,7 @@ static void check_member(int i, unsigned seconds)
 	struct client *c = &clients[i];
 	unsigned patience = (unsigned)opt.heartbeat * 12 / 5;
 
-	if (c->credit < 0) { /* we did not listen; that is not silence */
+	if (c->credit < 0 || congested) { /* we did not listen */
 		c->heard = now;
 		c->deadline = now + MESSAGE_TIMEOUT;
 	}
@@ -874,9 +874,12 @@ static void tick(void)
 			c->owes_ping = c->owes_ping || beat;
 			c->owes_notice = c->owes_notice || beat || changed;
 			check_member(i, seconds);
+		} else if (c->state == REQUEST && congested) {
+			c->deadline = now + REQUEST_TIMEOUT;
 		} else if (c->state == REQUEST && now > c->deadline) {
 			refuse(i, 408, false);
-		} else if (c->state == REPLY && now > c->deadline) {
+		} else if ((c->state == REPLY || c->blocked) &&
+			   now > c->deadline) {
 			drop(i, LATE);
 		} else if (c->state >= CLOSING && now > c->deadline) {
 			c->state = OVER;

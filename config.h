@@ -43,8 +43,11 @@
 #error "HISTORY_MAX and RECEIVE_SIZE are at least 1"
 #endif
 #if REQUEST_TIMEOUT < 1 || MESSAGE_TIMEOUT < 1 || SEND_TIMEOUT < 1 || \
-	STALL_TIMEOUT < 1 || CLOSE_TIMEOUT < 1
+	CLOSE_TIMEOUT < 1
 #error "timeouts are at least 1 second"
+#endif
+#if STALL_TIMEOUT < 2
+#error "STALL_TIMEOUT is at least 2: at most so long, less one, is borne"
 #endif
 
 #endif

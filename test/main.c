@@ -17,6 +17,7 @@ int main(void)
 	srunner_add_suite(runner, wire_suite());
 	srunner_add_suite(runner, hurt_suite());
 	srunner_add_suite(runner, crowd_suite());
+	srunner_add_suite(runner, soak_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -17,6 +17,7 @@ Suite *chat_suite(void);
 Suite *wire_suite(void);
 Suite *hurt_suite(void);
 Suite *crowd_suite(void);
+Suite *soak_suite(void);
 
 enum { WAIT = 20000 }; /* ms that a test waits for anything before it fails */
 

@@ -159,6 +159,110 @@ START_TEST(wraps_around_the_ring)
 }
 END_TEST
 
+/* The one client there is, quietly in the room since the last tick. */
+static struct client *make_quiet(void)
+{
+	used = 1;
+	people = announced = 1;
+	opt.heartbeat = 25;
+	ticked = 100;
+	now = 101;
+	clients[0] = (struct client){.state = OPEN, .heard = 100};
+	return &clients[0];
+}
+
+START_TEST(sleeps_until_the_heartbeat_when_all_are_quiet)
+{
+	make_quiet();
+	tick();
+	ck_assert_uint_eq(next_tick(), 125);
+	served = 101 * 1000 + 1;
+	ck_assert_int_eq(until_tick(), 23999);
+	ck_assert(!clients[0].owes_ping);
+	now = 125;
+	tick();
+	ck_assert(clients[0].owes_ping && clients[0].owes_notice);
+	ck_assert_uint_eq(next_tick(), 150);
+}
+END_TEST
+
+/* Each of these has something to wait for. */
+START_TEST(ticks_each_second_while_anybody_waits)
+{
+	struct client *c = make_quiet();
+
+	switch (_i) {
+	case 0: c->blocked = true; break;
+	case 1: c->credit = -opt.rate - 1; break;
+	case 2: c->ws.message = WS_TEXT; break;
+	case 3: c->heard = 75; break;
+	case 4: c->state = REQUEST; break;
+	case 5: c->state = CLOSING; break;
+	case 6: people = 2; break;
+	case 7: accepting = false; break;
+	case 8: congested = true; break;
+	}
+	c->deadline = c->moved = congested_since = 101;
+	tick();
+	ck_assert_uint_eq(next_tick(), 102);
+}
+END_TEST
+
+START_TEST(counts_only_time_that_it_has_served)
+{
+	count_time(0); /* the clock has run long before */
+	ck_assert_uint_eq(served, 1000);
+	ck_assert_uint_eq(now, 1);
+	count_time(500);
+	ck_assert_uint_le(served, 2500);
+}
+END_TEST
+
+/* Nobody is read in a congested room, and so nobody is late there. */
+START_TEST(waits_for_whom_it_did_not_read)
+{
+	struct client *c = make_quiet();
+
+	congested = true;
+	congested_since = 101;
+	c->deadline = 0;
+	c->heard = 0;
+	c->ws.message = WS_TEXT;
+	tick();
+	ck_assert_int_eq(c->state, OPEN);
+	ck_assert_uint_eq(c->heard, 101);
+	ck_assert_uint_eq(c->deadline, 101 + MESSAGE_TIMEOUT);
+	c->state = REQUEST;
+	c->deadline = 0;
+	tick();
+	ck_assert_int_eq(c->state, REQUEST);
+	ck_assert_uint_eq(c->deadline, 101 + REQUEST_TIMEOUT);
+}
+END_TEST
+
+/* A socket that is full after all that time is not waited for. */
+START_TEST(resets_who_does_not_take_its_close)
+{
+	struct client *c = make_quiet();
+
+	c->state = CLOSING;
+	c->deadline = 100;
+	tick();
+	ck_assert_int_eq(c->state, OVER);
+	ck_assert_uint_eq(total.dropped[LATE], 0);
+	c->state = CLOSING;
+	c->blocked = true;
+	tick();
+	ck_assert_int_eq(c->state, OVER);
+	ck_assert_uint_eq(total.dropped[LATE], 1);
+	table[0].fd = -1;
+	reap(0);
+	used = 1; /* as if there were others behind it */
+	tick();
+	ck_assert_uint_eq(total.dropped[LATE], 1);
+}
+END_TEST
+
 START_TEST(reads_numbers_strictly)
 {
 	ck_assert_int_eq(number("0", 9), 0);
@@ -185,6 +289,11 @@ Suite *inside_suite(void)
 	tcase_add_test(t, who_is_closing_holds_only_what_it_still_gets);
 	tcase_add_test(t, starts_newcomers_within_half_the_log);
 	tcase_add_test(t, wraps_around_the_ring);
+	tcase_add_test(t, sleeps_until_the_heartbeat_when_all_are_quiet);
+	tcase_add_loop_test(t, ticks_each_second_while_anybody_waits, 0, 9);
+	tcase_add_test(t, counts_only_time_that_it_has_served);
+	tcase_add_test(t, waits_for_whom_it_did_not_read);
+	tcase_add_test(t, resets_who_does_not_take_its_close);
 	tcase_add_test(t, reads_numbers_strictly);
 	suite_add_tcase(suite, t);
 	return suite;

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clients that come, talk, and go or die at random, and a model of what each of
+ * them must see.  A witness hears all that is ever said, and so finds out the
+ * one order; everybody else must have heard a part of that without a gap, from
+ * the first message to the last.
+ *
+ *     SOAK=3600 CK_RUN_SUITE=soak test/build/test     an hour with each build
+ *
+ * A message begins with its serial number, and that of the message which its
+ * speaker said before, so that nothing of a speaker's can be lost unseen.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "test.h"
+
+enum {
+	CLIENTS = 40,    /* the first is the witness */
+	KNOWN = 1 << 20, /* messages whose place is kept */
+	AHEAD = 1
+		<< 15,  /* messages that a client may be ahead of the witness */
+	SIZE = 1 << 16, /* of buffers */
+	ID = 34,        /* bytes that a message begins with */
+	PINGS = 64,
+};
+
+struct client {
+	int fd;             /* or -1 */
+	bool fast;          /* it reads all at once, and must not be dropped */
+	bool shaken;        /* its handshake is done */
+	int code;           /* of the Close that it waits for, or 0 */
+	bool complete;      /* all that it said must be heard */
+	unsigned chop, sip; /* bytes that it writes, and reads, at most */
+	size_t from, to;    /* what of out is to be sent */
+	size_t have;        /* bytes of half a frame, or response, in in */
+	uint64_t last;      /* the message that it said last, or 0 */
+	uint64_t place;     /* of the one that it heard last */
+	uint64_t heard, compared; /* messages */
+	unsigned pinged, ponged;
+	char pings[PINGS];    /* their payloads, a byte each; a ring */
+	uint64_t seen[AHEAD]; /* serials of what it heard; a ring */
+	unsigned char out[SIZE], in[SIZE];
+};
+
+static struct server s;
+static struct client clients[CLIENTS];
+static struct {
+	uint64_t serial, place;
+} known[KNOWN]; /* what the witness has heard; a ring */
+static uint64_t serial, places, ends, deliveries, state;
+static unsigned max; /* bytes of a message */
+
+/* A number from 0 to n - 1: xorshift64. */
+static unsigned below(unsigned n)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (unsigned)((state >> 32) % n);
+}
+
+static bool chance(unsigned in_a_thousand)
+{
+	return below(1000) < in_a_thousand;
+}
+
+/* ---- Speaking ---- */
+
+static void add(struct client *c, int first, const void *data, size_t len)
+{
+	c->to += build_frame(c->out + c->to, first, len, data, len);
+}
+
+/* For the longest message, in fragments, with pings and a Close. */
+static bool has_room(const struct client *c)
+{
+	return SIZE - c->to >= max + 1000;
+}
+
+static void ping(struct client *c)
+{
+	char payload = (char)below(128);
+
+	if (c->pinged - c->ponged == PINGS)
+		return;
+	c->pings[c->pinged++ % PINGS] = payload;
+	add(c, 0x89, &payload, 1);
+}
+
+/* Says a message of any size, whole or in fragments with pings between. */
+static void speak(struct client *c)
+{
+	char text[8192];
+	size_t len = chance(300) ? max - below(4) : ID + below(max - ID);
+	size_t at = 0, n;
+	int opcode = 2;
+
+	memset(text, 'x', sizeof text);
+	n = (size_t)snprintf(text, sizeof text, "%016" PRIx64 " %016" PRIx64,
+			     ++serial, c->last);
+	text[n] = ' ';
+	c->last = serial;
+	for (int k = chance(300) ? 1 + (int)below(3) : 0; k > 0; k--) {
+		n = below((unsigned)(len - at) + 1);
+		add(c, opcode, text + at, n);
+		at += n;
+		opcode = 0;
+		if (chance(300))
+			ping(c);
+	}
+	add(c, 0x80 | opcode, text + at, len - at);
+}
+
+/* Ends it in one of many ways. */
+static void end(struct client *c)
+{
+	const struct linger reset = {.l_onoff = 1};
+
+	ends++;
+	switch (below(4)) {
+	case 0: /* a reset */
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+		/* fall through */
+	case 1: /* no Close */
+		close(c->fd);
+		c->fd = -1;
+		break;
+	case 2:
+		add(c, 0x88, "\x03\xe8", 2);
+		c->code = 1000;
+		break;
+	case 3: /* a frame without a mask, RFC 6455, 5.1 */
+		memcpy(c->out + c->to, "\x82\x02hi", 4);
+		c->to += 4;
+		c->code = 1002;
+		break;
+	}
+}
+
+static void enter(struct client *c)
+{
+	static const int sizes[] = {1, 4096, 20000};
+	int fd = dial(&s), size = sizes[below(3)];
+
+	c->fd = fd;
+	c->fast = c == clients || chance(500);
+	c->shaken = c->complete = false;
+	c->code = 0;
+	c->from = c->have = c->pinged = c->ponged = 0;
+	c->last = c->place = c->heard = c->compared = 0;
+	c->chop = chance(500) ? SIZE : 1 + below(100);
+	c->sip = c->fast ? SIZE : 1 + below(3000);
+	if (!c->fast && chance(500))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	c->to = (size_t)sprintf(
+		(char *)c->out,
+		"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+}
+
+/* ---- Hearing ---- */
+
+static bool is_known(uint64_t n)
+{
+	return n == 0 || serial - n >= KNOWN / 2 ||
+	       known[n % KNOWN].serial == n;
+}
+
+/* The witness hears a message: that is its place. */
+static void witness(uint64_t n, uint64_t before)
+{
+	MUST(n > 0 && n <= serial, "nobody said %" PRIu64, n);
+	MUST(known[n % KNOWN].serial != n, "%" PRIu64 " comes twice", n);
+	MUST(is_known(before), "%" PRIu64 " comes before %" PRIu64, n, before);
+	known[n % KNOWN].serial = n;
+	known[n % KNOWN].place = ++places;
+}
+
+static void hear(struct client *c, const char *text)
+{
+	uint64_t n, before;
+
+	MUST(sscanf(text, "%" SCNx64 "%" SCNx64, &n, &before) == 2,
+	     "not what anybody said: %.40s", text);
+	MUST(c->heard - c->compared < AHEAD, "the witness hears nothing");
+	if (c == clients)
+		witness(n, before);
+	c->seen[c->heard++ % AHEAD] = n;
+	deliveries++;
+}
+
+/* Gives one up that reads so slowly that its socket has what the witness heard
+   ages ago. */
+static bool forget(struct client *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	c->compared = c->heard;
+	return true;
+}
+
+/* Compares what a client has heard with what the witness has, so far as that
+   goes; true when that is all. */
+static bool compare(struct client *c)
+{
+	while (c->compared < c->heard) {
+		uint64_t n = c->seen[c->compared % AHEAD];
+
+		if (known[n % KNOWN].serial != n)
+			return serial - n >= KNOWN / 4 && forget(c);
+		MUST(c->compared == 0 || known[n % KNOWN].place == c->place + 1,
+		     "place %" PRIu64 " comes after %" PRIu64,
+		     known[n % KNOWN].place, c->place);
+		c->place = known[n % KNOWN].place;
+		c->compared++;
+	}
+	return !c->complete || is_known(c->last);
+}
+
+static void take_frame(struct client *c, int first, const char *data,
+		       size_t len)
+{
+	int code;
+
+	switch (first) {
+	case 0x81:
+		MUST(strncmp(data, "{\"online\":", 10) == 0, "no notice");
+		break;
+	case 0x82: hear(c, data); break;
+	case 0x89: add(c, 0x8a, data, len); break;
+	case 0x8a:
+		MUST(c->ponged != c->pinged && len == 1 &&
+			     *data == c->pings[c->ponged++ % PINGS],
+		     "a wrong pong");
+		break;
+	case 0x88:
+		code = len < 2 ? 0
+			       : (unsigned char)data[0] << 8 |
+					 (unsigned char)data[1];
+		MUST(code == c->code, "a Close with %d", code);
+		c->code = 0;
+		c->complete = true;
+		break;
+	default: ck_abort_msg("first byte %d", first);
+	}
+}
+
+/* Takes the frames in its buffer, and keeps the half that is left. */
+static void take(struct client *c)
+{
+	char *end = NULL;
+	size_t at = 0, header = 2, len;
+
+	c->in[c->have] = '\0';
+	if (!c->shaken)
+		end = strstr((char *)c->in, "\r\n\r\n");
+	if (end != NULL) {
+		MUST(memcmp(c->in, "HTTP/1.1 101 ", 13) == 0, "%s", c->in);
+		at = (size_t)(end + 4 - (char *)c->in);
+		c->shaken = true;
+	}
+	while (c->shaken && c->have - at >= 2) {
+		unsigned char *f = c->in + at;
+
+		header = f[1] < 126 ? 2 : 4;
+		len = header == 2 ? f[1] : (size_t)f[2] << 8 | f[3];
+		if (c->have - at < header || c->have - at - header < len)
+			break;
+		take_frame(c, f[0], (char *)f + header, len);
+		at += header + len;
+	}
+	c->have -= at;
+	memmove(c->in, c->in + at, c->have);
+}
+
+/* ---- The talk ---- */
+
+static void write_some(struct client *c)
+{
+	size_t n = c->to - c->from < c->chop ? c->to - c->from : c->chop;
+	ssize_t sent =
+		send(c->fd, c->out + c->from, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	c->from += sent > 0 ? (size_t)sent : 0;
+	if (c->from == c->to)
+		c->from = c->to = 0;
+}
+
+static void read_some(struct client *c)
+{
+	size_t room = SIZE - 1 - c->have;
+	ssize_t n = recv(c->fd, c->in + c->have, room < c->sip ? room : c->sip,
+			 MSG_DONTWAIT);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n > 0) {
+		c->have += (size_t)n;
+		take(c);
+		return;
+	}
+	MUST(!c->fast || c->complete, "one that reads was dropped");
+	close(c->fd);
+	c->fd = -1;
+}
+
+/* What a client does of its own accord. */
+static void act(struct client *c)
+{
+	if (c->fd < 0 && compare(c) && chance(50))
+		enter(c);
+	else if (c->fd < 0 || c->code != 0 || c->complete || !has_room(c))
+		return;
+	else if (chance(c == clients ? 50 : 100))
+		speak(c);
+	else if (chance(20))
+		ping(c);
+	else if (c != clients && chance(3))
+		end(c);
+}
+
+static void step(bool talking)
+{
+	struct pollfd p[CLIENTS];
+
+	for (int i = 0; i < CLIENTS; i++) {
+		struct client *c = &clients[i];
+
+		if (talking)
+			act(c);
+		p[i] = (struct pollfd){.fd = c->fd, .events = POLLIN};
+		if (c->from < c->to)
+			p[i].events |= POLLOUT;
+	}
+	poll(p, CLIENTS, 10);
+	for (int i = 0; i < CLIENTS; i++) {
+		struct client *c = &clients[i];
+
+		if (p[i].revents & POLLOUT)
+			write_some(c);
+		if (p[i].revents & ~POLLOUT &&
+		    (c->fast || !talking || chance(300)))
+			read_some(c);
+		compare(c);
+	}
+}
+
+/* Whether nothing is to come for a client, or to be compared. */
+static bool is_settled(struct client *c)
+{
+	return compare(c) &&
+	       (c->fd < 0 || (c->shaken && c->from == c->to && c->code == 0 &&
+			      !c->complete && is_known(c->last) &&
+			      (c->heard == 0 || c->place == places)));
+}
+
+/* The slow ones leave, and the others hear each other out. */
+static void settle(void)
+{
+	time_t since = time(NULL);
+	uint64_t before = deliveries;
+	int settled = 0;
+
+	for (int i = 0; i < CLIENTS; i++) {
+		if (clients[i].fd >= 0 && !clients[i].fast) {
+			close(clients[i].fd);
+			clients[i].fd = -1;
+		}
+	}
+	while (!has_room(clients))
+		step(false);
+	speak(clients);
+	while (settled < CLIENTS) {
+		step(false);
+		if (deliveries != before)
+			since = time(NULL);
+		before = deliveries;
+		settled = 0;
+		for (int i = 0; i < CLIENTS; i++)
+			settled += is_settled(&clients[i]);
+		MUST(time(NULL) - since < WAIT / 1000,
+		     "%d clients wait for something", CLIENTS - settled);
+	}
+}
+
+static const struct {
+	const char *binary, *history, *heartbeat;
+	unsigned max;
+} soaks[] = {
+	{"./chat", "100", "25", 4096},
+	{"test/build/crowd/chat", "0", "0", 4096},
+	{"test/build/tight/chat", "5", "1", 200},
+	{"test/build/drip/chat", "5", "1", 200},
+};
+
+START_TEST(agrees_with_the_model)
+{
+	const char *seconds = getenv("SOAK");
+	FILE *log;
+	time_t end = time(NULL) + (seconds != NULL ? atoi(seconds) : 3);
+
+	state = 20261122 + (unsigned)_i;
+	max = soaks[_i].max;
+	log = fopen("test/build/soak.log", "w");
+	stderr_for_server = fileno(log);
+	start(&s, soaks[_i].binary, "-l", "0", "-n", soaks[_i].history, "-t",
+	      soaks[_i].heartbeat, NULL);
+	for (int i = 0; i < CLIENTS; i++)
+		clients[i].fd = -1;
+	enter(&clients[0]);
+	while (!clients[0].shaken)
+		step(false);
+	while (time(NULL) < end)
+		step(true);
+	settle();
+	ck_assert_int_eq(metric(&s, "chat_messages_total"), (long)places);
+	printf("soak: %s: %" PRIu64 " messages, %" PRIu64 " deliveries, "
+	       "%" PRIu64 " ends\n",
+	       soaks[_i].binary, places, deliveries, ends);
+	ck_assert_int_eq(stop(&s), 0);
+}
+END_TEST
+
+Suite *soak_suite(void)
+{
+	Suite *suite = suite_create("soak");
+	TCase *t = tcase_create("coming, talking and dying at random");
+
+	tcase_set_timeout(t, 0); /* settle() sees to that */
+	tcase_add_loop_test(t, agrees_with_the_model, 0, COUNT(soaks));
+	suite_add_tcase(suite, t);
+	return suite;
+}
