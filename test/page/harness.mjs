@@ -3,6 +3,7 @@
 import {spawn} from "node:child_process";
 import {once} from "node:events";
 import net from "node:net";
+import axe from "axe-core";
 import {chromium} from "playwright-core";
 
 const CHAT = new URL("../../chat", import.meta.url).pathname;
@@ -20,6 +21,8 @@ export async function startChat(...options) {
 	child.stdout.destroy();
 	return {
 		url, port: new URL(url).port,
+		pause() { child.kill("SIGSTOP"); },
+		resume() { child.kill("SIGCONT"); },
 		async stop() {
 			child.ref();
 			child.kill("SIGTERM");
@@ -86,11 +89,18 @@ export async function person(browser, url, name, options = {}) {
 		if (m.type() === "error" && !/WebSocket connection|ERR_/.test(m.text()))
 			page.errors.push(m.text());
 	});
+	if (options.clock)
+		await page.clock.install();
 	await page.goto(url);
 	if (name)
 		await page.getByLabel("Name").fill(name);
 	await page.getByText(/Connected, \d+ here/).waitFor();
 	return page;
+}
+
+// As our page says it.
+export function shaped(name, text, time, id = `${name}.${text}.${time}`) {
+	return JSON.stringify({id, name, text, time});
 }
 
 export async function say(page, text) {
@@ -100,19 +110,32 @@ export async function say(page, text) {
 
 // The texts on a page, once the last of them is there and confirmed.
 export async function texts(page, last) {
-	await page.locator("#list li:not(.pending) p").getByText(last, {exact: true}).last().waitFor();
-	return await page.locator("#list li:not(.gap) p").allTextContents();
+	await page.locator("#list p").getByText(last, {exact: true}).last().waitFor();
+	return await page.locator("#list p").allTextContents();
 }
 
 // What a program that is no page of ours says.
 export async function sayRaw(page, url, ...messages) {
 	await page.evaluate(([address, list]) => new Promise(done => {
 		const socket = new WebSocket(address);
+		socket.onclose = done;
 		socket.onopen = () => {
 			for (const m of list)
 				socket.send(typeof m === "string" ? m : new Uint8Array(m));
-			socket.onclose = done;
 			socket.close(1000);
 		};
 	}), [url.replace("http", "ws"), messages]);
+}
+
+// What axe finds wrong with a page, by WCAG 2.2 and its own best practices.
+export async function violations(page) {
+	await page.evaluate(axe.source);
+	const found = await page.evaluate(() => window.axe.run());
+	return found.violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(" ")}`);
+}
+
+// Whether anything is wider than the window.
+export async function sideways(page) {
+	return await page.evaluate(() => [document.documentElement, ...document.querySelectorAll("main, form, header")]
+		.filter(e => e.scrollWidth > e.clientWidth).map(e => e.tagName));
 }
