@@ -430,13 +430,14 @@ static int dial(const struct addrinfo *to)
 
 static void ask(int i)
 {
+	bool six = strchr(opt.host, ':') != NULL; /* RFC 3986, 3.2.2 */
 	char request[512];
 	int n = snprintf(request, sizeof request,
-			 "GET / HTTP/1.1\r\nHost: %s:%s\r\n"
+			 "GET / HTTP/1.1\r\nHost: %s%s%s:%s\r\n"
 			 "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 			 "Sec-WebSocket-Version: 13\r\n"
 			 "Sec-WebSocket-Key: " KEY "\r\n\r\n",
-			 opt.host, opt.port);
+			 six ? "[" : "", opt.host, six ? "]" : "", opt.port);
 
 	check(send(table[i].fd, request, (size_t)n, MSG_NOSIGNAL) == n, "send");
 }

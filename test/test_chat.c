@@ -40,6 +40,19 @@ static void finish(void)
 
 /* ---- The page and other requests ---- */
 
+/* What comes with the page, so that nothing in it can do harm. */
+static const char *const safety[] = {
+	"\r\nCache-Control: no-cache\r\n",
+	"\r\nReferrer-Policy: no-referrer\r\n",
+	"\r\nX-Content-Type-Options: nosniff\r\n",
+	"\r\nContent-Security-Policy: default-src 'none'; ",
+	" base-uri 'none'; ",
+	" form-action 'none'; ",
+	" frame-ancestors 'none'; ",
+	" connect-src 'self' ws: wss:; ",
+	" require-trusted-types-for 'script'\r\n",
+};
+
 START_TEST(serves_the_page)
 {
 	FILE *f = fopen("index.html", "rb");
@@ -51,7 +64,9 @@ START_TEST(serves_the_page)
 	start(&s, CHAT, NULL);
 	ck_assert_int_eq(ask(&s, GET "\r\n", response, sizeof response), 200);
 	ck_assert_ptr_nonnull(strstr(response, "Content-Type: text/html"));
-	ck_assert_ptr_nonnull(strstr(response, "Content-Security-Policy: "));
+	for (size_t i = 0; i < COUNT(safety); i++)
+		ck_assert_msg(strstr(response, safety[i]) != NULL, "no %s",
+			      safety[i]);
 	body = strstr(response, "\r\n\r\n") + 4;
 	ck_assert_uint_eq(strlen(body), n);
 	ck_assert_mem_eq(body, page, n);

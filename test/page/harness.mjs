@@ -23,9 +23,9 @@ export async function startChat(...options) {
 		url, port: new URL(url).port,
 		pause() { child.kill("SIGSTOP"); },
 		resume() { child.kill("SIGCONT"); },
-		async stop() {
+		async stop(signal = "SIGTERM") {
 			child.ref();
-			child.kill("SIGTERM");
+			child.kill(signal);
 			await once(child, "exit");
 		},
 	};
