@@ -134,8 +134,8 @@ export async function violations(page) {
 	return found.violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(" ")}`);
 }
 
-// Whether anything is wider than the window.
-export async function sideways(page) {
-	return await page.evaluate(() => [document.documentElement, ...document.querySelectorAll("main, form, header")]
-		.filter(e => e.scrollWidth > e.clientWidth).map(e => e.tagName));
+// What holds more than its width.
+export async function sideways(page, parts = "html, main, form, header, li") {
+	return await page.evaluate(selector => [...document.querySelectorAll(selector)]
+		.filter(e => e.scrollWidth > e.clientWidth).map(e => e.tagName), parts);
 }
