@@ -144,8 +144,9 @@ static unsigned now, ticked; /* ticked: as of the last tick */
 static uint64_t served;      /* the same in milliseconds */
 static bool calm;            /* the next tick to matter is the heartbeat's */
 static int people, people_max, people_peak; /* in the room */
-static int announced; /* how many they were when last all were told */
-static bool accepting = true;
+static int announced;         /* how many they were when last all were told */
+static bool accepting = true; /* or there are no descriptors, */
+static bool starving;         /* or no memory, until the next tick */
 static volatile sig_atomic_t stopping;
 static struct {
 	uint64_t connections, messages, in, out, dropped[REASONS];
@@ -171,6 +172,16 @@ static const char page_fields[] =
 static size_t lesser(uint64_t a, uint64_t b)
 {
 	return (size_t)(a < b ? a : b);
+}
+
+/* Copies data[0..len) behind to[0..at), but nothing to to[max]; where it
+   ends. */
+static size_t append(void *to, size_t at, size_t max, const void *data,
+		     size_t len)
+{
+	for (size_t i = 0; i < len && at < max; i++)
+		((unsigned char *)to)[at++] = ((const unsigned char *)data)[i];
+	return at;
 }
 
 /* ---- Words for people ---- */
@@ -225,24 +236,20 @@ static void name_time(char out[TIME], time_t t)
 static void say(const char *who, const char *format, ...)
 {
 	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-	char line[512], when[TIME];
+	char text[400], when[TIME];
 	va_list args;
-	size_t n;
 
 	if (opt.quiet || poll(&out, 1, 0) <= 0)
 		return;
-	name_time(when, time(NULL));
-	n = (size_t)snprintf(line, sizeof line, "%s %s ", when, who);
 	va_start(args, format);
-	vsnprintf(line + n, sizeof line - n, format, args);
+	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	for (n = 0; line[n] != '\0'; n++) {
-		if (line[n] < ' ' || line[n] > '~')
-			line[n] = '?';
+	for (size_t i = 0; text[i] != '\0'; i++) {
+		if (text[i] < ' ' || text[i] > '~')
+			text[i] = '?';
 	}
-	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, n) < 0)
-		return; /* there is nobody to tell */
+	name_time(when, time(NULL));
+	tell(STDERR_FILENO, "%s %s %s\n", when, who, text);
 }
 
 /* An address as it stands in a URL: "192.0.2.1:80" or "[2001:db8::1]:80". */
@@ -305,15 +312,16 @@ static void drop(int i, enum reason why)
 static bool add(struct client *c, enum ws_opcode opcode, const void *data,
 		size_t len)
 {
-	size_t size = c->outbox_size + 2 + len;
+	unsigned char header[WS_SERVER_HEADER];
+	size_t at = c->outbox_size, n = ws_header(header, opcode, len);
+	size_t max = OUTBOX - (opcode == WS_CLOSE ? 0 : CLOSE_FRAME);
 
-	if (size + (opcode == WS_CLOSE ? 0 : CLOSE_FRAME) > sizeof c->outbox)
+	if (at + n + len > max)
 		return false;
-	if (c->outbox_size == 0)
+	if (at == 0)
 		c->until = head;
-	ws_header(c->outbox + c->outbox_size, opcode, len);
-	memcpy(c->outbox + size - len, data, len);
-	c->outbox_size = (unsigned char)size;
+	at = append(c->outbox, at, max, header, n);
+	c->outbox_size = (unsigned char)append(c->outbox, at, max, data, len);
 	return true;
 }
 
@@ -381,18 +389,25 @@ static void advance(struct client *c, size_t sent)
 		c->outbox_size = c->outbox_sent = 0;
 }
 
-/* Whether what has just failed may succeed later. */
+/* Whether what has just failed may succeed later.  A kernel without memory gets
+   time to find some, as its sockets would seem ready all the while. */
 static bool may_pass(void)
 {
-	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ||
-	       errno == ENOBUFS || errno == ENOMEM;
+	bool starves = errno == ENOBUFS || errno == ENOMEM;
+
+	if (starves) {
+		starving = news = true;
+		calm = false;
+	}
+	return starves || errno == EAGAIN || errno == EWOULDBLOCK ||
+	       errno == EINTR;
 }
 
 /* Sends what is due, until there is no more or the socket is full. */
 static void flush(int i)
 {
 	struct client *c = &clients[i];
-	const unsigned char *data;
+	const unsigned char *data = NULL;
 	size_t n = 1;
 
 	while (n > 0 && !c->blocked && c->state != OVER) {
@@ -403,12 +418,13 @@ static void flush(int i)
 		n = rest(i, &data);
 		if (n > 0)
 			sent = send(table[i].fd, data, n, MSG_NOSIGNAL);
-		if (sent < 0 && !may_pass())
-			drop(i, LOST);
+		c->moved = now;
 		if (sent > 0)
 			advance(c, (size_t)sent);
-		c->moved = now;
-		c->blocked = sent < (ssize_t)n;
+		else if (sent < 0 && may_pass())
+			c->blocked = errno != EINTR;
+		else if (sent < 0)
+			drop(i, LOST);
 	}
 }
 
@@ -454,26 +470,23 @@ static void fail(int i, int code)
 	say_close(i, code, true, reasons[why]);
 }
 
-static void log_bytes(const unsigned char *data, size_t len)
+static void log_bytes(const unsigned char *data, size_t from, size_t to)
 {
-	size_t at = head & (LOG_SIZE - 1);
-	size_t first = lesser(len, LOG_SIZE - at);
-
-	memcpy(ring + at, data, first);
-	memcpy(ring, data + first, len - first);
-	head += len;
+	while (from < to)
+		ring[head++ & (LOG_SIZE - 1)] = data[from++];
 }
 
 /* Puts a message into the log, as the frame that everybody gets. */
 static void broadcast(const struct ws_frame *f)
 {
 	unsigned char header[WS_SERVER_HEADER];
-	size_t n = ws_header(header, f->opcode, f->len);
+	size_t len = f->to - f->from;
+	size_t n = ws_header(header, f->opcode, len);
 
-	assert(n + f->len <= LOG_SIZE - (head - slowest));
+	assert(n + len <= LOG_SIZE - (head - slowest));
 	past[total.messages++ % HISTORY_MAX] = head;
-	log_bytes(header, n);
-	log_bytes(f->data, f->len);
+	log_bytes(header, 0, n);
+	log_bytes(f->data, f->from, f->to);
 	news = true;
 }
 
@@ -513,7 +526,7 @@ static size_t allowance(void)
 
 static void take_close(int i, const struct ws_frame *f)
 {
-	int code = ws_close_code(f->data, f->len);
+	int code = ws_close_code(f);
 
 	if (clients[i].state == CLOSING)
 		clients[i].closed = true;
@@ -528,8 +541,8 @@ static void take_close(int i, const struct ws_frame *f)
 static void take_frames(int i, size_t from, size_t to)
 {
 	struct client *c = &clients[i];
-	struct ws_frame f;
-	int at = 1;
+	struct ws_frame f = {0};
+	int at;
 
 	while (from < to && !c->closed && c->state != OVER) {
 		if (ws_idle(&c->ws) && c->state == OPEN)
@@ -545,7 +558,7 @@ static void take_frames(int i, size_t from, size_t to)
 		if (f.opcode == WS_CLOSE)
 			take_close(i, &f);
 		else if (c->state == OPEN && f.opcode == WS_PING &&
-			 !put(i, WS_PONG, f.data, f.len))
+			 !put(i, WS_PONG, f.data + f.from, f.to - f.from))
 			drop(i, FLOOD);
 		else if (c->state == OPEN &&
 			 (f.opcode == WS_TEXT || f.opcode == WS_BINARY))
@@ -565,10 +578,8 @@ static void reply(int i, int status, const char *text, bool head_only)
 		text != NULL ? "text/plain; charset=utf-8" : "text/html", len,
 		text != NULL ? "" : page_fields);
 	c->until = c->filled + (head_only ? 0 : len);
-	if (text != NULL && !head_only) {
-		memcpy(out + c->filled, text, len);
-		c->filled = (unsigned)c->until;
-	}
+	if (text != NULL && !head_only)
+		c->filled = (unsigned)append(out, c->filled, BUFFER, text, len);
 	c->cursor = 0;
 	enter(i, REPLY, REQUEST_TIMEOUT);
 }
@@ -589,30 +600,35 @@ static void refuse(int i, int status, bool head_only)
 /* The counters, as Prometheus reads them (text format 0.0.4). */
 static void reply_metrics(int i, bool head_only)
 {
-	char text[2048];
-	int n = snprintf(text, sizeof text,
-			 "# TYPE chat_clients gauge\n"
-			 "chat_clients %d\n"
-			 "# TYPE chat_clients_peak gauge\n"
-			 "chat_clients_peak %d\n"
-			 "# TYPE chat_clients_limit gauge\n"
-			 "chat_clients_limit %d\n"
-			 "# TYPE chat_connections_total counter\n"
-			 "chat_connections_total %" PRIu64 "\n"
-			 "# TYPE chat_messages_total counter\n"
-			 "chat_messages_total %" PRIu64 "\n"
-			 "# TYPE chat_received_bytes_total counter\n"
-			 "chat_received_bytes_total %" PRIu64 "\n"
-			 "# TYPE chat_sent_bytes_total counter\n"
-			 "chat_sent_bytes_total %" PRIu64 "\n"
-			 "# TYPE chat_dropped_total counter\n",
-			 people, people_peak, people_max, total.connections,
-			 total.messages, total.in, total.out);
+	const struct {
+		const char *name, *type;
+		uint64_t value;
+	} metrics[] = {
+		{"clients", "gauge", (uint64_t)people},
+		{"clients_peak", "gauge", (uint64_t)people_peak},
+		{"clients_limit", "gauge", (uint64_t)people_max},
+		{"connections_total", "counter", total.connections},
+		{"messages_total", "counter", total.messages},
+		{"received_bytes_total", "counter", total.in},
+		{"sent_bytes_total", "counter", total.out},
+	};
+	char text[2048] = "", line[128];
+	size_t n = 0, max = sizeof text - 1;
 
-	for (int why = 0; why < REASONS; why++)
-		n += snprintf(text + n, sizeof text - (size_t)n,
-			      "chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
-			      reasons[why], total.dropped[why]);
+	for (size_t k = 0; k < sizeof metrics / sizeof metrics[0]; k++) {
+		snprintf(line, sizeof line,
+			 "# TYPE chat_%s %s\nchat_%s %" PRIu64 "\n",
+			 metrics[k].name, metrics[k].type, metrics[k].name,
+			 metrics[k].value);
+		n = append(text, n, max, line, strlen(line));
+	}
+	for (int why = 0; why < REASONS; why++) {
+		snprintf(line, sizeof line,
+			 "%schat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
+			 why == 0 ? "# TYPE chat_dropped_total counter\n" : "",
+			 reasons[why], total.dropped[why]);
+		n = append(text, n, max, line, strlen(line));
+	}
 	reply(i, 200, text, head_only);
 }
 
@@ -641,8 +657,10 @@ static void answer(int i, const struct http_request *r)
 {
 	if (r->handshake && !http_origin_ok(r, opt.hosts, opt.host_count)) {
 		say(clients[i].peer, "Origin %.*s, Host %.*s: see option -o",
-		    (int)r->origin.len, r->origin.s, (int)r->host.len,
-		    r->host.s);
+		    (int)(r->origin.to - r->origin.from),
+		    r->origin.buf + r->origin.from,
+		    (int)(r->host.to - r->host.from),
+		    r->host.buf + r->host.from);
 		refuse(i, 403, false);
 	} else if (r->handshake && people >= people_max) {
 		refuse(i, 503, false);
@@ -665,9 +683,8 @@ static void take_request(int i, size_t n)
 	int size;
 
 	if (before > 0) {
-		len = lesser(before + n, REQUEST_MAX);
-		memcpy(buffers[i] + before, scratch, len - before);
 		buf = buffers[i];
+		len = append(buffers[i], before, REQUEST_MAX, scratch, n);
 	}
 	size = http_parse(&r, (const char *)buf, len);
 	if (size < 0) {
@@ -678,9 +695,19 @@ static void take_request(int i, size_t n)
 			take_frames(i, (size_t)size - before, n);
 	} else {
 		if (before == 0)
-			memcpy(buffers[i], scratch, len);
+			append(buffers[i], 0, REQUEST_MAX, scratch, n);
 		c->filled = (unsigned)len;
 	}
+}
+
+/* The peer is gone: whether that was to be expected depends on the state. */
+static void part(int i)
+{
+	struct client *c = &clients[i];
+
+	if (c->state == OPEN || (c->state == REQUEST && c->filled > 0))
+		drop(i, LOST);
+	c->state = OVER;
 }
 
 static void receive(int i)
@@ -696,9 +723,7 @@ static void receive(int i)
 	if (n < 0 && may_pass())
 		return;
 	if (n <= 0) {
-		if (c->state == OPEN || (c->state == REQUEST && c->filled > 0))
-			drop(i, LOST);
-		c->state = OVER;
+		part(i);
 		return;
 	}
 	total.in += (uint64_t)n;
@@ -794,6 +819,8 @@ static short interest(const struct client *c)
 {
 	short out = c->blocked ? POLLOUT : 0;
 
+	if (starving && c->state != LISTENING)
+		return 0;
 	switch (c->state) {
 	case LISTENING: return accepting ? POLLIN : 0;
 	case REQUEST: return congested ? 0 : POLLIN;
@@ -816,7 +843,7 @@ static void serve(int i)
 	else if (events & POLLIN && found & ~POLLOUT)
 		receive(i);
 	else if (found & (POLLERR | POLLHUP | POLLNVAL))
-		drop(i, LOST);
+		part(i);
 }
 
 /* Is anybody in the room late with anything, so many seconds after the last
@@ -826,7 +853,7 @@ static void check_member(int i, unsigned seconds)
 	struct client *c = &clients[i];
 	unsigned patience = (unsigned)opt.heartbeat * 12 / 5;
 
-	if (c->credit < 0 || congested) { /* we did not listen */
+	if (c->credit < 0 || congested || starving) { /* we did not listen */
 		c->heard = now;
 		c->deadline = now + MESSAGE_TIMEOUT;
 	}
@@ -874,7 +901,7 @@ static void tick(void)
 			c->owes_ping = c->owes_ping || beat;
 			c->owes_notice = c->owes_notice || beat || changed;
 			check_member(i, seconds);
-		} else if (c->state == REQUEST && congested) {
+		} else if (c->state == REQUEST && (congested || starving)) {
 			c->deadline = now + REQUEST_TIMEOUT;
 		} else if (c->state == REQUEST && now > c->deadline) {
 			refuse(i, 408, false);
@@ -886,6 +913,7 @@ static void tick(void)
 		}
 		calm = calm && rests(c);
 	}
+	starving = false;
 }
 
 /* Who is behind, and by how much. */
@@ -1250,5 +1278,7 @@ int main(int argc, char **argv)
 	end = now + CLOSE_TIMEOUT;
 	while (used > 0 && now < end)
 		pass();
+	while (used > 0)
+		reap(used - 1);
 	return 0;
 }

@@ -14,7 +14,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base64.h"
 #include "http.h"
@@ -51,31 +50,48 @@ static size_t span(const char *buf, size_t at, size_t end, const char *kind)
 
 static struct http_text slice(const char *buf, size_t from, size_t to)
 {
-	return (struct http_text){buf + from, to - from};
+	return (struct http_text){buf, from, to};
 }
 
 static bool all(struct http_text t, const char *kind)
 {
-	return span(t.s, 0, t.len, kind) == t.len;
+	return span(t.buf, t.from, t.to, kind) >= t.to;
 }
 
 static bool exactly(struct http_text t, const char *word)
 {
-	return t.len == strlen(word) && memcmp(t.s, word, t.len) == 0;
+	size_t n = strlen(word);
+
+	return t.from + n == t.to && memcmp(t.buf + t.from, word, n) == 0;
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool alike(struct http_text a, struct http_text b)
+{
+	while (a.from < a.to && b.from < b.to &&
+	       lower(a.buf[a.from]) == lower(b.buf[b.from])) {
+		a.from++;
+		b.from++;
+	}
+	return a.from >= a.to && b.from >= b.to;
 }
 
 static bool in_any_case(struct http_text t, const char *word)
 {
-	return t.len == strlen(word) && strncasecmp(t.s, word, t.len) == 0;
+	return alike(t, slice(word, 0, strlen(word)));
 }
 
 /* RFC 9110, 5.6.1: whether a word is in a list. */
 static bool lists(struct http_text list, const char *word)
 {
-	for (size_t at = 0, stop; at < list.len; at = stop) {
-		at = span(list.s, at, list.len, between);
-		stop = span(list.s, at, list.len, member);
-		if (in_any_case(slice(list.s, at, stop), word))
+	for (size_t at = list.from, stop; at < list.to; at = stop) {
+		at = span(list.buf, at, list.to, between);
+		stop = span(list.buf, at, list.to, member);
+		if (in_any_case(slice(list.buf, at, stop), word))
 			return true;
 	}
 	return false;
@@ -88,7 +104,7 @@ static int take_word(struct http_text *word, const char *buf, size_t at,
 	size_t stop = span(buf, at, end, kind);
 
 	*word = slice(buf, at, stop);
-	if (stop == end)
+	if (stop >= end)
 		return 0;
 	return stop == at || buf[stop] != ' ' ? -400 : (int)stop + 1;
 }
@@ -98,21 +114,23 @@ static int take_word(struct http_text *word, const char *buf, size_t at,
 static bool take_target(struct http_request *r, struct http_text target)
 {
 	static const char http[] = "http://";
-	size_t at = 0, stop;
+	const char *buf = target.buf;
+	size_t at = target.from, behind = at + sizeof http - 1, stop;
 	struct http_text path;
 
-	if (strncasecmp(target.s, http, sizeof http - 1) == 0) {
-		stop = span(target.s, sizeof http - 1, target.len, host);
-		r->authority = slice(target.s, sizeof http - 1, stop);
-		at = stop;
+	if (behind < target.to && in_any_case(slice(buf, at, behind), http)) {
+		at = span(buf, behind, target.to, host);
+		r->authority = slice(buf, behind, at);
+		if (at <= behind) /* there is no host */
+			return false;
 	}
-	path = slice(target.s, at, span(target.s, at, target.len, not_query));
-	if (exactly(path, "/") || (path.len == 0 && r->authority.len > 0))
+	stop = span(buf, at, target.to, not_query);
+	path = slice(buf, at, stop);
+	if (exactly(path, "/") || (at >= stop && r->authority.to > 0))
 		r->resource = HTTP_PAGE;
 	else if (exactly(path, "/metrics"))
 		r->resource = HTTP_METRICS;
-	return target.s[0] == '/' ||
-	       (r->authority.len > 0 && (path.len == 0 || path.s[0] == '/'));
+	return at < stop ? buf[at] == '/' : r->authority.to > 0;
 }
 
 /* RFC 9112, 2.3.  Any HTTP/1.x is served as 1.1 (RFC 9110, 2.5). */
@@ -123,7 +141,7 @@ static int take_version(struct http_request *r, const char *buf, size_t at,
 	size_t i;
 
 	for (i = 0; i < sizeof form - 1; i++) {
-		if (at + i == end)
+		if (at + i >= end)
 			return 0;
 		if (form[i] == '0' ? !is(digits, buf[at + i])
 				   : buf[at + i] != form[i])
@@ -154,7 +172,7 @@ static int take_request_line(struct http_request *r, const char *buf, size_t at,
 /* Notes a field that may come but once, and with a valid value. */
 static int note(struct http_text *field, struct http_text v, bool valid)
 {
-	bool again = field->s != NULL;
+	bool again = field->to > 0;
 
 	*field = v;
 	return valid && !again ? 0 : -400;
@@ -182,7 +200,7 @@ static int judge_field(struct http_request *r, struct http_text name,
 		 all(v, digits)) /* RFC 9110, 8.6: a body */
 		return -413;
 	else if (in_any_case(name, "content-length"))
-		return note(&r->length, v, v.len > 0 && all(v, zeros));
+		return note(&r->length, v, v.from < v.to && all(v, zeros));
 	return 0;
 }
 
@@ -194,7 +212,7 @@ static int take_field(struct http_request *r, const char *buf, size_t at,
 	size_t colon = span(buf, at, end, token), from, to, stop;
 	int error;
 
-	if (colon == end)
+	if (colon >= end)
 		return 0;
 	if (colon == at || buf[colon] != ':')
 		return -400;
@@ -215,13 +233,15 @@ static int take_field(struct http_request *r, const char *buf, size_t at,
 /* What a whole head comes to: 0 or minus a status. */
 static int judge(struct http_request *r)
 {
-	if (r->host.s == NULL && !r->http_1_0) /* RFC 9112, 3.2 */
+	size_t stop = span(r->key.buf, r->key.from, r->key.to, base64_letters);
+
+	if (r->host.to == 0 && !r->http_1_0) /* RFC 9112, 3.2 */
 		return -400;
-	if (r->authority.len > 0)
+	if (r->authority.to > 0)
 		r->host = r->authority;
 	if (r->http_1_0) /* RFC 9110, 7.8: then an Upgrade is none */
 		r->websocket = false;
-	r->handshake = r->websocket || r->key.s != NULL;
+	r->handshake = r->websocket || r->key.to > 0;
 	if (r->resource != HTTP_PAGE &&
 	    (r->resource == HTTP_NOTHING || r->handshake))
 		return -404;
@@ -233,9 +253,8 @@ static int judge(struct http_request *r)
 		return -400;
 	if (!exactly(r->version, "13"))
 		return -426;
-	if (r->key.len != HTTP_KEY ||
-	    span(r->key.s, 0, HTTP_KEY, base64_letters) != HTTP_KEY - 2 ||
-	    memcmp(r->key.s + HTTP_KEY - 2, "==", 2) != 0)
+	if (r->key.to - r->key.from != HTTP_KEY ||
+	    !exactly(slice(r->key.buf, stop, r->key.to), "=="))
 		return -400;
 	return 0;
 }
@@ -244,8 +263,14 @@ int http_parse(struct http_request *r, const char *buf, size_t len)
 {
 	size_t end = len < REQUEST_MAX ? len : REQUEST_MAX;
 	int at, error;
+	const struct http_text none = {buf, 0, 0};
 
-	*r = (struct http_request){0};
+	*r = (struct http_request){.authority = none,
+				   .host = none,
+				   .origin = none,
+				   .key = none,
+				   .version = none,
+				   .length = none};
 	if (end == 1 && buf[0] == '\r')
 		return 0;
 	/* RFC 9112, 2.2: an empty line in front is ignored */
@@ -278,26 +303,28 @@ bool http_origin_ok(const struct http_request *r, const char *const *hosts,
 
 	if (n > 0 && !is_listed(r->host, hosts, n))
 		return false;
-	if (o.s == NULL)
+	if (o.to == 0)
 		return true;
 	/* RFC 6454, 6.2: scheme, "://", host and perhaps port; or "null" */
-	at = span(o.s, 0, o.len, scheme);
-	if (at == 0 || o.len - at < 3 || memcmp(o.s + at, "://", 3) != 0)
+	at = span(o.buf, o.from, o.to, scheme);
+	if (at == o.from || at + 3 > o.to ||
+	    !exactly(slice(o.buf, at, at + 3), "://"))
 		return false;
-	o = slice(o.s, at + 3, o.len);
-	return is_listed(o, hosts, n) ||
-	       (o.len == r->host.len &&
-		strncasecmp(o.s, r->host.s, o.len) == 0);
+	o.from = at + 3;
+	return is_listed(o, hosts, n) || alike(o, r->host);
 }
 
 void http_switch(char *out, const struct http_request *r)
 {
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-	unsigned char proof[HTTP_KEY + sizeof guid - 1], digest[SHA1_SIZE];
+	unsigned char proof[HTTP_KEY + sizeof guid - 1] = {0};
+	unsigned char digest[SHA1_SIZE];
+	struct http_text key = r->key;
 	char accept[BASE64_LENGTH(SHA1_SIZE) + 1];
 
 	/* RFC 6455, 4.2.2, 5.4: who knows the GUID speaks WebSocket */
-	memcpy(proof, r->key.s, HTTP_KEY);
+	for (size_t i = 0; i < HTTP_KEY && key.from + i < key.to; i++)
+		proof[i] = (unsigned char)key.buf[key.from + i];
 	memcpy(proof + HTTP_KEY, guid, sizeof guid - 1);
 	sha1(digest, proof, sizeof proof);
 	base64(accept, digest, sizeof digest);

@@ -15,9 +15,9 @@ enum {
 
 enum http_resource { HTTP_NOTHING, HTTP_PAGE, HTTP_METRICS };
 
-struct http_text { /* a part of the request; s is NULL if it has none */
-	const char *s;
-	size_t len;
+struct http_text { /* buf[from..to); to is 0 if the request has none */
+	const char *buf;
+	size_t from, to;
 };
 
 struct http_request {

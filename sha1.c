@@ -40,9 +40,10 @@ static void stir(uint32_t H[5], const unsigned char *block)
 	uint32_t W[80];
 	uint32_t a = H[0], b = H[1], c = H[2], d = H[3], e = H[4];
 
-	for (unsigned t = 0; t < 16; t++, block += 4)
-		W[t] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 |
-		       (uint32_t)block[2] << 8 | block[3];
+	for (size_t t = 0; t < 16; t++)
+		W[t] = (uint32_t)block[4 * t] << 24 |
+		       (uint32_t)block[4 * t + 1] << 16 |
+		       (uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
 	for (unsigned t = 16; t < 80; t++) {
 		uint32_t w = W[t - 3] ^ W[t - 8] ^ W[t - 14] ^ W[t - 16];
 		W[t] = ROTL(1, w);
@@ -60,17 +61,16 @@ void sha1(unsigned char digest[SHA1_SIZE], const unsigned char *data,
 	uint32_t H[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476,
 			 0xc3d2e1f0}; /* 5.3.1 */
 	unsigned char end[2 * BLOCK] = {0};
-	size_t rest = len % BLOCK;
-	size_t ends = rest < BLOCK - 8 ? BLOCK : 2 * BLOCK;
+	size_t ends = len % BLOCK < BLOCK - 8 ? BLOCK : 2 * BLOCK, at = 0;
 
-	for (size_t at = 0; at < len - rest; at += BLOCK)
+	for (; at < len / BLOCK * BLOCK; at += BLOCK)
 		stir(H, data + at);
-	for (size_t i = 0; i < rest; i++)
-		end[i] = data[len - rest + i];
-	end[rest] = 0x80; /* 5.1.1: a one, zeros, the length in bits */
+	for (; at < len; at++)
+		end[at % BLOCK] = data[at];
+	end[at % BLOCK] = 0x80; /* 5.1.1: a one, zeros, the length in bits */
 	for (unsigned i = 0; i < 8; i++)
 		end[ends - 1 - i] = (unsigned char)((uint64_t)len * 8 >> 8 * i);
-	for (size_t at = 0; at < ends; at += BLOCK)
+	for (at = 0; at < ends; at += BLOCK)
 		stir(H, end + at);
 	for (unsigned i = 0; i < SHA1_SIZE; i++)
 		digest[i] = (unsigned char)(H[i / 4] >> (24 - i % 4 * 8));

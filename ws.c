@@ -59,13 +59,12 @@ static bool utf8_next(struct ws_decoder *d, unsigned char byte)
 	return true;
 }
 
-static bool utf8(struct ws_decoder *d, const unsigned char *s, size_t len)
+static bool utf8(struct ws_decoder *d, const unsigned char *in, size_t at,
+		 size_t end)
 {
-	for (size_t i = 0; i < len; i++) {
-		if (!utf8_next(d, s[i]))
-			return false;
-	}
-	return true;
+	while (at < end && utf8_next(d, in[at]))
+		at++;
+	return at >= end;
 }
 
 /* 5.2, 5.4, 5.5: what the first byte of a frame decides. */
@@ -106,6 +105,7 @@ static void start_payload(struct ws_decoder *d)
 	if (!is_control(d->header[0]) && d->message == 0)
 		d->message = d->header[0] & OPCODE;
 	d->got = 0;
+	d->control = MESSAGE_MAX;
 }
 
 /* Looks at the header's newest byte; 0 or minus a code. */
@@ -164,24 +164,44 @@ static bool end_frame(struct ws_decoder *d, struct ws_frame *f)
 	return !fin || d->more == 0;
 }
 
-/* Takes n bytes of payload, in[at..at + n), into f; what cannot be used where
-   it lies is collected: a message from the start of the buffer on, a control
-   frame, which may come within one, behind it. */
-static void take_payload(struct ws_decoder *d, const unsigned char *in,
-			 size_t at, size_t n, struct ws_frame *f)
+/* Unmasks what there is of the payload (5.3); the index behind it. */
+static size_t unmask(struct ws_decoder *d, unsigned char *in, size_t at,
+		     size_t to)
+{
+	uint32_t got = d->got, length = d->length;
+
+	while (at < to && got < length)
+		in[at++] ^= d->mask[got++ % sizeof d->mask];
+	d->got = got;
+	return at;
+}
+
+/* Copies a frame's payload to the buffer from `have` on; where that ends. There
+   is room up to `max`, as that was checked with the length. */
+static uint32_t collect(struct ws_decoder *d, const struct ws_frame *f,
+			uint32_t have, uint32_t max)
+{
+	for (size_t at = f->from; at < f->to && have < max; at++)
+		d->buffer[have++] = f->data[at];
+	return have;
+}
+
+/* Collects what cannot be used where it lies: messages from the start of the
+   buffer on, control frames, which may come within one, behind them. */
+static void take_payload(struct ws_decoder *d, struct ws_frame *f)
 {
 	bool control = is_control(d->header[0]);
 	bool alone = control || (d->have == 0 && (d->header[0] & FIN));
 
-	f->data = in + at;
-	f->len = n;
-	if (alone && n == d->length)
+	if (alone && f->to - f->from == d->length)
 		return;
-	f->data = control ? d->buffer + d->have : d->buffer;
-	memcpy(d->buffer + d->have + (control ? d->got : 0), in + at, n);
-	if (!control)
-		d->have += (uint32_t)n;
-	f->len = control ? d->length : d->have;
+	if (control)
+		d->control = collect(d, f, d->control, WS_BUFFER);
+	else
+		d->have = collect(d, f, d->have, MESSAGE_MAX);
+	f->data = d->buffer;
+	f->from = control ? MESSAGE_MAX : 0;
+	f->to = control ? d->control : d->have;
 }
 
 void ws_init(struct ws_decoder *d, unsigned char *buffer)
@@ -194,24 +214,22 @@ int ws_decode(struct ws_decoder *d, unsigned char *in, size_t from, size_t to,
 	      struct ws_frame *f)
 {
 	int behind = take_header(d, in, from, to);
-	size_t at = (size_t)behind, n;
+	size_t at = (size_t)behind, end;
 
 	if (behind < 0)
 		return behind;
 	if (d->header_got < d->header_size)
 		return 0;
-	n = to - at < d->length - d->got ? to - at : d->length - d->got;
-	for (size_t i = 0; i < n; i++) /* 5.3 */
-		in[at + i] ^= d->mask[(d->got + i) % sizeof d->mask];
+	end = unmask(d, in, at, to);
 	/* 8.1: a text is UTF-8, and what cannot become it is refused at once */
 	if (d->message == WS_TEXT && !is_control(d->header[0]) &&
-	    !utf8(d, in + at, n))
+	    !utf8(d, in, at, end))
 		return -WS_INVALID_DATA;
-	take_payload(d, in, at, n, f);
-	d->got += (uint32_t)n;
+	*f = (struct ws_frame){.data = in, .from = at, .to = end};
+	take_payload(d, f);
 	if (d->got < d->length)
 		return 0;
-	return end_frame(d, f) ? (int)(at + n) : -WS_INVALID_DATA;
+	return end_frame(d, f) ? (int)end : -WS_INVALID_DATA;
 }
 
 bool ws_idle(const struct ws_decoder *d)
@@ -233,19 +251,20 @@ size_t ws_header(unsigned char header[WS_SERVER_HEADER], enum ws_opcode opcode,
 	return 2 + extended;
 }
 
-int ws_close_code(const unsigned char *payload, size_t len)
+int ws_close_code(const struct ws_frame *f)
 {
 	struct ws_decoder d = {0}; /* for the reason's UTF-8 */
+	size_t at = f->from;
 	int code;
 
-	if (len == 0)
+	if (at >= f->to)
 		return WS_NO_STATUS;
-	if (len == 1) /* 5.5.1: two bytes of code, if any */
+	if (at + 1 >= f->to) /* 5.5.1: two bytes of code, if any */
 		return -WS_PROTOCOL_ERROR;
-	code = payload[0] << 8 | payload[1];
+	code = f->data[at] << 8 | f->data[at + 1];
 	if (!is_wire_code(code))
 		return -WS_PROTOCOL_ERROR;
-	if (!utf8(&d, payload + 2, len - 2) || d.more > 0)
+	if (!utf8(&d, f->data, at + 2, f->to) || d.more > 0)
 		return -WS_INVALID_DATA;
 	return code;
 }

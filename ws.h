@@ -37,7 +37,8 @@ enum {
 /* Where one client's stream of frames stands. */
 struct ws_decoder {
 	unsigned char *buffer; /* WS_BUFFER bytes for what is half received */
-	uint32_t have;         /* payload bytes of the message so far */
+	uint32_t have;         /* where the message so far ends in the buffer */
+	uint32_t control;      /* and where a control frame does */
 	uint32_t length;       /* payload bytes of the frame, */
 	uint32_t got;          /* and how many of them came */
 	unsigned char header[WS_CLIENT_HEADER];
@@ -47,12 +48,12 @@ struct ws_decoder {
 	unsigned char more, low, high; /* UTF-8: see utf8_next() */
 };
 
-/* What a frame brought, in the input or the decoder's buffer: good until the
-   next call. */
+/* A frame, with its payload in data[from..to): in the input or the decoder's
+   buffer, good until the next call. */
 struct ws_frame {
 	enum ws_opcode opcode;
 	const unsigned char *data;
-	size_t len;
+	size_t from, to;
 };
 
 /* Sets d to the start of a connection, with WS_BUFFER bytes of room. */
@@ -80,8 +81,8 @@ bool ws_idle(const struct ws_decoder *d);
 size_t ws_header(unsigned char header[WS_SERVER_HEADER], enum ws_opcode opcode,
 		 size_t len);
 
-/* The code in a Close frame's payload of len <= 125 bytes (5.5.1, 7.4),
-   WS_NO_STATUS when it is empty, or minus the code that a bad one earns. */
-int ws_close_code(const unsigned char *payload, size_t len);
+/* The code in a Close frame (5.5.1, 7.4), WS_NO_STATUS when it is empty, or
+   minus the code that a bad one earns. */
+int ws_close_code(const struct ws_frame *f);
 
 #endif

@@ -145,7 +145,7 @@ END_TEST
 START_TEST(wraps_around_the_ring)
 {
 	unsigned char data[100];
-	struct ws_frame f = {WS_TEXT, data, sizeof data};
+	struct ws_frame f = {WS_TEXT, data, 0, sizeof data};
 
 	memset(data, 'x', sizeof data);
 	head = slowest = 5 * (uint64_t)LOG_SIZE - 50;
