@@ -23,7 +23,7 @@ ws.o: ws.c config.h limits.inc ws.h
 sha1.o: sha1.c limits.inc sha1.h
 base64.o: base64.c base64.h limits.inc
 
-# The page, as the bytes of a C array.
+# The page, as bytes of a C array.
 index.inc: index.html
 	od -A n -v -t x1 index.html | sed 's/[0-9a-f][0-9a-f]/0x&,/g' > $@.tmp
 	mv $@.tmp $@
@@ -41,20 +41,20 @@ limits.inc: always
 install: # what was built, with the limits it was built with
 	test -x chat || $(MAKE) chat
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
-	cp chat $(DESTDIR)$(PREFIX)/bin/
-	cp chat.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	cp chat $(DESTDIR)$(PREFIX)/bin/ && \
+		cp chat.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 
 uninstall:
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/chat share/man/man1/chat.1
 
 clean:
-	rm -f chat $(OBJECTS) index.inc limits.inc *.tmp
-	rm -rf test/build
+	rm -rf chat $(OBJECTS) index.inc limits.inc *.tmp test/build
 
 fmt:
 	clang-format -i *.c *.h test/*.c test/*.h
 
-bench check check-page soak: chat
+CHECKS = analyze bench check check-page faults fuzz model prove sanitize soak
+$(CHECKS): chat
 	$(MAKE) -f test/Makefile $@
 
-.PHONY: always install uninstall clean fmt bench check check-page soak
+.PHONY: always install uninstall clean fmt $(CHECKS)

@@ -2,6 +2,7 @@
 /* A server under test and its clients; see test.h.  All waiting is for an event
    and ends after WAIT ms with a failed test. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -38,7 +39,23 @@ static size_t await(int fd, void *data, size_t len)
 
 int inherited = -1, stderr_for_server = -1;
 
-static int run(const char *binary, const char **args, int out, int err)
+static const char **under_valgrind(const char **args)
+{
+	static const char *all[64] = {NULL,
+				      "-q",
+				      "--track-fds=yes",
+				      "--error-exitcode=99",
+				      "--leak-check=full",
+				      "--log-file=test/build/valgrind.%p"};
+	int n = 6;
+
+	all[0] = getenv("VALGRIND");
+	while (*args != NULL)
+		all[n++] = *args++;
+	return all;
+}
+
+static int run(const char **args, int out, int err)
 {
 	pid_t pid = fork();
 
@@ -58,7 +75,9 @@ static int run(const char *binary, const char **args, int out, int err)
 		}
 		for (int fd = inherited >= 0 ? 4 : 3; fd < 100; fd++)
 			close(fd);
-		execv(binary, (char **)(size_t)args);
+		if (getenv("VALGRIND") != NULL) /* its path: make sanitize */
+			args = under_valgrind(args);
+		execv(args[0], (char **)(size_t)args);
 		_exit(127);
 	}
 	return pid;
@@ -79,7 +98,7 @@ void start(struct server *s, const char *binary, ...)
 	va_end(more);
 	ck_assert(pipe(out) == 0 && pipe(err) == 0);
 	memset(s, 0, sizeof *s);
-	s->pid = run(binary, args, out[1], err[1]);
+	s->pid = run(args, out[1], err[1]);
 	s->err = err[0];
 	close(out[1]);
 	close(err[1]);
@@ -208,6 +227,20 @@ int ask(const struct server *s, const char *request, char *out, size_t size)
 	close(fd);
 	sscanf(out, "HTTP/1.1 %d ", &status);
 	return status;
+}
+
+int count_descriptors(const struct server *s)
+{
+	char path[64];
+	DIR *dir;
+	int n = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)s->pid);
+	dir = opendir(path);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
 }
 
 long metric(const struct server *s, const char *name)

@@ -18,6 +18,8 @@ int main(void)
 	srunner_add_suite(runner, hurt_suite());
 	srunner_add_suite(runner, crowd_suite());
 	srunner_add_suite(runner, soak_suite());
+	if (getenv("FAULTS") != NULL)
+		srunner_add_suite(runner, faults_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

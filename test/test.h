@@ -18,6 +18,7 @@ Suite *wire_suite(void);
 Suite *hurt_suite(void);
 Suite *crowd_suite(void);
 Suite *soak_suite(void);
+Suite *faults_suite(void); /* only with FAULTS in the environment */
 
 enum { WAIT = 20000 }; /* ms that a test waits for anything before it fails */
 
@@ -56,6 +57,8 @@ int count_log(const struct server *s, const char *text);
 int await_end(struct server *s);
 /* or of one that is sent SIGTERM first. */
 int stop(struct server *s);
+/* How many descriptors it has open. */
+int count_descriptors(const struct server *s);
 /* The value of a metric, by its name with any label; read over HTTP. */
 long metric(const struct server *s, const char *name);
 

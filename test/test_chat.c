@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -788,13 +789,23 @@ static int run_command(const char *arguments)
 START_TEST(refuses_bad_usage)
 {
 	static const char *const bad[] = {
-		"-p 70000",  "-p 80x",
-		"-p ''",     "-p -1",
-		"-p ' 80'",  "-p",
-		"-x",        "-n 1001",
-		"-t 100000", "-l x",
-		"-a host",   "-a ''",
-		"extra",     "-p 99999999999999999999",
+		"-p 70000",
+		"-p 80x",
+		"-p ''",
+		"-p -1",
+		"-p ' 80'",
+		"-p",
+		"-x",
+		"-n 1001",
+		"-t 100000",
+		"-l x",
+		"-a host",
+		"-a ''",
+		"extra",
+		"-p 99999999999999999999",
+		/* one more than HOSTS_MAX */
+		"-o a -o b -o c -o d -o e -o f -o g -o h -o i -o j -o k -o l "
+		"-o m -o n -o o -o p -o q",
 	};
 
 	for (size_t i = 0; i < COUNT(bad); i++)
@@ -876,10 +887,30 @@ END_TEST
 
 START_TEST(does_not_inherit_what_does_not_listen)
 {
+	char many[] = "LISTEN_FDS=9 LISTEN_PID=$$; export LISTEN_FDS "
+		      "LISTEN_PID; exec " CHAT " 2>/dev/null";
 	char command[] = "LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS "
 			 "LISTEN_PID; exec " CHAT " 3</dev/null 2>/dev/null";
 
 	ck_assert_int_eq(WEXITSTATUS(system(command)), 1);
+	ck_assert_int_eq(WEXITSTATUS(system(many)), 2);
+}
+END_TEST
+
+/* What it may have open decides how many may come in; when there is no room for
+   one, it ends. */
+START_TEST(fits_into_the_limit_of_descriptors)
+{
+	struct rlimit files = {.rlim_cur = 45, .rlim_max = 45};
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	start(&s, CHAT, NULL);
+	await_log(&s, "chat: ulimit -n leaves room for 13\n");
+	ck_assert_int_eq(metric(&s, "chat_clients_limit"), 13);
+	finish();
+	ck_assert_int_eq(WEXITSTATUS(system("ulimit -n 32; exec " CHAT
+					    " -p 0 2>/dev/null")),
+			 1);
 }
 END_TEST
 
@@ -958,6 +989,7 @@ Suite *chat_suite(void)
 	tcase_add_test(t, says_when_it_cannot_listen);
 	tcase_add_test(t, serves_an_inherited_socket);
 	tcase_add_test(t, does_not_inherit_what_does_not_listen);
+	tcase_add_test(t, fits_into_the_limit_of_descriptors);
 	tcase_add_test(t, goes_on_when_nobody_reads_the_log);
 	tcase_add_test(t, is_quiet);
 	suite_add_tcase(suite, t);

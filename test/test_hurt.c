@@ -5,7 +5,6 @@
  * order, and afterwards the server has the descriptors it had, hardly more
  * memory, and nothing to do.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -36,20 +35,6 @@ static char response[65536];
 
 /* ---- Its health ---- */
 
-static int count_descriptors(void)
-{
-	char path[64];
-	DIR *dir;
-	int n = 0;
-
-	snprintf(path, sizeof path, "/proc/%d/fd", (int)s.pid);
-	dir = opendir(path);
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* A number of /proc/PID/status, in kB, or of time slices used so far. */
 static long proc(const char *file, const char *format)
 {
@@ -78,7 +63,7 @@ static void begin(const char *binary)
 	witness = join(&s, "");
 	say(witness, "begin");
 	expect_text(witness, "begin");
-	descriptors = count_descriptors();
+	descriptors = count_descriptors(&s);
 	memory = proc("status", "VmRSS: %ld kB");
 }
 
@@ -89,9 +74,9 @@ static void finish(void)
 
 	say(witness, "end");
 	expect_text(witness, "end");
-	for (int k = 0; count_descriptors() != descriptors; k++) {
+	for (int k = 0; count_descriptors(&s) != descriptors; k++) {
 		ck_assert_msg(k < WAIT / 10, "%d descriptors, not %d",
-			      count_descriptors(), descriptors);
+			      count_descriptors(&s), descriptors);
 		let_pass(10);
 	}
 	/* half-received requests and messages stay in the buffers' pages */

@@ -407,15 +407,20 @@ static const struct {
 START_TEST(agrees_with_the_model)
 {
 	const char *seconds = getenv("SOAK");
+	char name[32];
 	FILE *log;
 	time_t end = time(NULL) + (seconds != NULL ? atoi(seconds) : 3);
 
 	state = 20261122 + (unsigned)_i;
 	max = soaks[_i].max;
-	log = fopen("test/build/soak.log", "w");
+	snprintf(name, sizeof name, "test/build/soak-%d.log", _i);
+	log = fopen(name, "w");
 	stderr_for_server = fileno(log);
+	if (getenv("FAULTS") != NULL) /* make faults */
+		setenv("LD_PRELOAD", "test/build/faults.so", 1);
 	start(&s, soaks[_i].binary, "-l", "0", "-n", soaks[_i].history, "-t",
 	      soaks[_i].heartbeat, NULL);
+	unsetenv("LD_PRELOAD");
 	for (int i = 0; i < CLIENTS; i++)
 		clients[i].fd = -1;
 	enter(&clients[0]);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* A request gets the same answer however much of it is there: none until it is
+   decided, and never another one after that. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "http.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static int parse(struct http_request *r, const unsigned char *data, size_t len,
+		 char **copy)
+{
+	*copy = malloc(len > 0 ? len : 1);
+	memcpy(*copy, data, len);
+	return http_parse(r, *copy, len);
+}
+
+static void use(const struct http_request *r)
+{
+	static const char *const hosts[] = {"board", "board:8080"};
+	char out[HTTP_SWITCH + 1];
+
+	http_origin_ok(r, hosts, 0);
+	http_origin_ok(r, hosts, 2);
+	if (!r->handshake)
+		return;
+	http_switch(out, r);
+	if (strlen(out) != HTTP_SWITCH)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+	struct http_request r;
+	int whole, n = 0;
+	char *copy;
+
+	whole = parse(&r, data, size, &copy);
+	if (whole > 0)
+		use(&r);
+	free(copy);
+	if (whole > (int)size || (whole == 0 && size >= REQUEST_MAX))
+		abort();
+	for (size_t len = 0; len < size && n == 0; len++) {
+		n = parse(&r, data, len, &copy);
+		free(copy);
+		if (n != 0 && n != whole)
+			abort();
+		if (n > 0 && (size_t)n != len)
+			abort();
+	}
+	return 0;
+}

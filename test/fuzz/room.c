@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The whole server with sockets that are not there: an input is a script of
+ * what clients do, two bytes a step.  All that they are sent must be what a log
+ * without end would have held, from where they came in, without a gap; frames
+ * must stay whole; nothing may follow a Close; and a witness, who reads all at
+ * once, must never be dropped.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static int fake_poll(struct pollfd *fds, nfds_t n, int wait);
+static int fake_accept(void);
+static ssize_t fake_recv(int fd, void *data, size_t n);
+static ssize_t fake_send(int fd, const void *data, size_t n);
+static int fake_close(int fd);
+static int fake_shutdown(int fd);
+static int fake_clock(struct timespec *t);
+
+#define poll                   fake_poll
+#define accept(fd, a, n)       fake_accept()
+#define recv(fd, p, n, flags)  fake_recv(fd, p, n)
+#define send(fd, p, n, flags)  fake_send(fd, p, n)
+#define close                  fake_close
+#define shutdown(fd, how)      fake_shutdown(fd)
+#define setsockopt(...)        0
+#define fcntl(...)             0
+#define clock_gettime(id, t)   fake_clock(t)
+#define main                   chat_main
+#include "chat.c"
+#undef poll
+#undef main
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+enum { SOCKETS = 8, FIRST = 10, ENDLESS = 1 << 30, SHADOW = 1 << 20 };
+
+struct peer {
+	bool used, waits, fin, reset, gone; /* waits: to be accepted */
+	unsigned char in[4096];
+	size_t from, to, space; /* what of in is to come; what it will take */
+	bool shaken, hears, last, done; /* last: it got a Close */
+	uint64_t place; /* the offset of its next byte of the log */
+	char tail[5];   /* of the response */
+	unsigned char header[WS_SERVER_HEADER];
+	size_t got, left; /* bytes of a header; of a payload to come */
+};
+
+static struct peer peers[SOCKETS];
+static unsigned char shadow[SHADOW]; /* the log without an end */
+static uint64_t known, clock_ms = 1000;
+static size_t sip = ENDLESS; /* bytes that a recv() brings at most */
+static unsigned serial;
+
+#define MUST(ok)                 \
+	do {                     \
+		if (!(ok))       \
+			abort(); \
+	} while (0)
+
+static void sync_shadow(void)
+{
+	MUST(head - known <= LOG_SIZE);
+	for (; known < head && known < SHADOW; known++)
+		shadow[known] = ring[known & (LOG_SIZE - 1)];
+}
+
+static bool readable(const struct peer *p)
+{
+	return p->from < p->to || p->fin || p->reset;
+}
+
+static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
+{
+	int ready = 0;
+
+	if (fds != table) /* say() asks whether anybody listens */
+		return 0;
+	for (nfds_t i = 0; i < n; i++) {
+		struct peer *p = &peers[fds[i].fd < FIRST ? 0 : fds[i].fd - FIRST];
+		short found = 0;
+
+		if (fds[i].fd >= 0 && fds[i].fd < FIRST) {
+			for (int k = 0; k < SOCKETS; k++)
+				found |= peers[k].waits ? POLLIN : 0;
+		} else if (fds[i].fd >= FIRST) {
+			found |= readable(p) ? POLLIN : 0;
+			found |= p->space > 0 ? POLLOUT : 0;
+			MUST(!p->gone);
+		}
+		found &= fds[i].events;
+		if (fds[i].fd >= FIRST && (p->reset || (p->fin && p->done)))
+			found |= POLLHUP;
+		fds[i].revents = found;
+		ready += found != 0;
+	}
+	if (ready == 0)
+		clock_ms += (uint64_t)wait;
+	return ready;
+}
+
+static int fake_accept(void)
+{
+	for (int k = 0; k < SOCKETS; k++) {
+		if (peers[k].waits) {
+			peers[k].waits = false;
+			return FIRST + k;
+		}
+	}
+	errno = EAGAIN;
+	return -1;
+}
+
+static ssize_t fake_recv(int fd, void *data, size_t n)
+{
+	struct peer *p = &peers[fd - FIRST];
+
+	sync_shadow();
+	MUST(n > 0 && !p->gone);
+	if (p->reset) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	if (n > p->to - p->from)
+		n = p->to - p->from;
+	if (n > sip && p != peers)
+		n = sip;
+	if (n == 0 && !p->fin) {
+		errno = EAGAIN;
+		return -1;
+	}
+	memcpy(data, p->in + p->from, n);
+	p->from += n;
+	return (ssize_t)n;
+}
+
+/* One byte more of what a peer gets: frames, after a response's empty line. */
+static void hear(struct peer *p, unsigned char byte)
+{
+	MUST(!p->last);
+	if (!p->shaken) {
+		memmove(p->tail, p->tail + 1, 3);
+		p->tail[3] = (char)byte;
+		p->shaken = p->hears && strcmp(p->tail, "\r\n\r\n") == 0;
+		return;
+	}
+	if (p->left > 0) {
+		p->left--;
+	} else {
+		p->header[p->got++] = byte;
+		MUST(p->got > 1 || (byte & 0xf0) == 0x80);
+		if (p->got == 2 && byte < 126)
+			p->left = byte, p->got = 10;
+		MUST(p->got != 2 || byte == 126);
+		if (p->got == 4)
+			p->left = (size_t)p->header[2] << 8 | p->header[3],
+			p->got = 10;
+		if (p->got == 10)
+			p->got = 0;
+		else
+			return;
+	}
+	p->last = p->left == 0 && (p->header[0] & 0x0f) == WS_CLOSE;
+}
+
+static ssize_t fake_send(int fd, const void *data, size_t n)
+{
+	struct peer *p = &peers[fd - FIRST];
+	struct client *c = clients;
+
+	sync_shadow();
+	MUST(n > 0 && !p->gone && !p->done);
+	if (p->reset) {
+		errno = EPIPE;
+		return -1;
+	}
+	if (p->space == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (n > p->space)
+		n = p->space;
+	p->space -= p->space == ENDLESS ? 0 : n;
+	while (table[c - clients].fd != fd)
+		c++;
+	if (c->state != REPLY && !outbox_is_due(c)) {
+		MUST(p->place == 0 || p->place == c->cursor);
+		MUST(c->cursor + n <= known);
+		MUST(memcmp(data, shadow + c->cursor, n) == 0);
+		p->place = c->cursor + n;
+	}
+	p->hears = c->state != REPLY;
+	for (size_t i = 0; i < n; i++)
+		hear(p, ((const unsigned char *)data)[i]);
+	return (ssize_t)n;
+}
+
+static int fake_close(int fd)
+{
+	MUST(fd != FIRST); /* the witness */
+	MUST(!peers[fd - FIRST].gone);
+	memset(&peers[fd - FIRST], 0, sizeof peers[0]);
+	return 0;
+}
+
+static int fake_shutdown(int fd)
+{
+	peers[fd - FIRST].done = true;
+	return 0;
+}
+
+static int fake_clock(struct timespec *t)
+{
+	t->tv_sec = (time_t)(clock_ms / 1000);
+	t->tv_nsec = (long)(clock_ms % 1000) * 1000000;
+	return 0;
+}
+
+/* ---- What a script may do ---- */
+
+static void arrive(struct peer *p, const void *data, size_t n)
+{
+	if (p->from == p->to)
+		p->from = p->to = 0;
+	if (!p->used || n > sizeof p->in - p->to)
+		return;
+	memcpy(p->in + p->to, data, n);
+	p->to += n;
+}
+
+static void frame(struct peer *p, int first, const void *data, size_t n)
+{
+	unsigned char f[256] = {(unsigned char)first,
+				(unsigned char)(0x80 | n)};
+
+	memcpy(f + 6, data, n);
+	arrive(p, f, 6 + n);
+}
+
+static void message(struct peer *p, size_t len, bool cut)
+{
+	char text[125];
+
+	memset(text, 'x', sizeof text);
+	if (sizeof p->in - p->to < 200) /* all of it must get there */
+		return;
+	len = len < 10 ? 10 : len > 125 ? 125 : len;
+	snprintf(text, sizeof text, "%09u", serial++);
+	text[9] = ' ';
+	if (cut)
+		frame(p, 0x01, text, 5);
+	frame(p, cut ? 0x80 : 0x81, cut ? text + 5 : text, len - (cut ? 5 : 0));
+}
+
+static void come(struct peer *p)
+{
+	if (!p->used)
+		*p = (struct peer){.used = true, .waits = true,
+				   .space = ENDLESS};
+}
+
+static void step(unsigned op, unsigned char arg, const unsigned char *more,
+		 size_t size)
+{
+	static const char shake[] =
+		"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+	static const char get[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct peer *p = &peers[1 + op / 16 % (SOCKETS - 1)];
+	unsigned char zeros[125] = {0};
+
+	switch (op % 16) {
+	case 0: come(p); break;
+	case 1: come(p); arrive(p, shake, sizeof shake - 1); break;
+	case 2: message(p, arg, false); break;
+	case 3: message(p, arg, true); break;
+	case 4: frame(p, 0x89, zeros, arg % 126); break;
+	case 5: frame(p, 0x88, "\x03\xe8", arg % 2 ? 2 : 0); break;
+	case 6: arrive(p, more, arg < size ? arg : size); break;
+	case 7: p->space = p->space == ENDLESS ? 0 : p->space + arg; break;
+	case 8: p->space = arg % 2 ? ENDLESS : arg; break;
+	case 9: p->fin = p->used; break;
+	case 10: p->reset = p->used && !p->waits; break;
+	case 11: clock_ms += arg * 50; break;
+	case 12: sip = arg > 200 ? ENDLESS : 1 + arg; break;
+	case 13: arrive(p, get, sizeof get - 1); break;
+	case 14: message(&peers[0], arg, arg % 2); break;
+	case 15: break;
+	}
+	for (int k = 0; k < 3 && op % 16 > 6; k++)
+		pass();
+}
+
+static void reset(void)
+{
+	memset(peers, 0, sizeof peers);
+	memset(clients, 0, sizeof clients);
+	for (int i = 0; i < TABLE; i++)
+		table[i] = (struct pollfd){.fd = -1};
+	head = slowest = known = total.messages = served = 0;
+	now = ticked = congested_since = 0;
+	congested = calm = starving = false;
+	news = accepting = true;
+	used = hole = turn = people = announced = 0;
+	slots = TABLE;
+	people_max = CLIENTS_MAX;
+	sip = ENDLESS;
+	opt.rate = 0;
+	opt.heartbeat = 5;
+	opt.history = 3;
+	occupy(find_slot(), 3, LISTENING);
+	come(&peers[0]);
+	step(1, 0, NULL, 0); /* index 1; the witness comes by hand */
+	arrive(&peers[0], peers[1].in, peers[1].to);
+	memset(&peers[1], 0, sizeof peers[1]);
+	pass();
+	pass();
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+	reset();
+	MUST(people == 1);
+	for (size_t i = 0; i + 1 < size && known < SHADOW / 2; i += 2) {
+		step(data[i], data[i + 1], data + i + 2, size - i - 2);
+		frame(&peers[0], 0x8a, "", 0); /* it is not silent */
+	}
+	/* all settles, in a number of passes, and it has heard all */
+	sip = ENDLESS;
+	for (int k = 0; k < 500 && (k < 20 || congested || readable(peers));
+	     k++) {
+		if (!readable(peers))
+			frame(&peers[0], 0x8a, "", 0);
+		pass();
+	}
+	MUST(!congested && !readable(peers) && people > 0);
+	sync_shadow();
+	MUST(peers[0].place == head || head == 0);
+	return 0;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole server, from main() on, with libc's and the kernel's contracts for
+   what they may answer: anything that a man page allows, and any bytes from
+   outside.  One thing is taken for granted, as tests show it: what snprintf()
+   writes fits where it is written. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "__fc_builtin.h"
+
+static volatile int any;
+
+static int between(int low, int high)
+{
+	return Frama_C_interval(low, high);
+}
+
+static void fill(void *p, size_t n)
+{
+	if (n > 0)
+		Frama_C_make_unknown(p, n);
+}
+
+/* -1 and an errno, or 0. */
+static int outcome(void)
+{
+	errno = between(1, 133);
+	return between(-1, 0);
+}
+
+/* ---- What Frama-C's libc lacks, or has too weak a contract for ---- */
+
+struct linger {
+	int l_onoff, l_linger;
+};
+#define IN6_IS_ADDR_V4MAPPED(a) ((a)->s6_addr[0] == 0)
+
+struct any_address {
+	sa_family_t ss_family;
+	char rest[126];
+} __attribute__((aligned(8)));
+#define sockaddr_storage any_address
+
+static int model_poll(struct pollfd *fds, nfds_t n, int wait)
+{
+	for (nfds_t i = 0; i < n; i++)
+		fds[i].revents = (short)any;
+	errno = any;
+	return between(-1, (int)n);
+}
+
+static int model_accept(int fd, void *address, socklen_t *n)
+{
+	fill(address, sizeof(struct any_address));
+	*n = (socklen_t)any;
+	errno = any;
+	return between(-1, 1000);
+}
+
+static ssize_t model_recv(int fd, void *data, size_t n, int flags)
+{
+	fill(data, n);
+	errno = any;
+	return Frama_C_long_interval(-1, (long)n);
+}
+
+static ssize_t model_send(int fd, const void *data, size_t n, int flags)
+{
+	volatile unsigned char sent;
+
+	for (size_t i = 0; i < n; i++)
+		sent = ((const unsigned char *)data)[i];
+	errno = any;
+	return Frama_C_long_interval(-1, (long)n);
+}
+
+static int model_vsnprintf(char *out, size_t size, const char *format,
+			   va_list args)
+{
+	fill(out, size - 1);
+	out[size - 1] = '\0';
+	return between(0, 100000);
+}
+
+static int model_snprintf(char *out, size_t size)
+{
+	fill(out, size - 1);
+	out[size - 1] = '\0';
+	return between(0, (int)size - 1);
+}
+
+static int model_getsockname(int fd, void *address, socklen_t *n)
+{
+	fill(address, sizeof(struct any_address));
+	return outcome();
+}
+
+static int model_getsockopt(int fd, int level, int name, void *value,
+			    socklen_t *n)
+{
+	fill(value, sizeof(int));
+	return outcome();
+}
+
+static int model_getrlimit(int what, struct rlimit *r)
+{
+	fill(r, sizeof *r);
+	return outcome();
+}
+
+static int model_clock_gettime(int clock, struct timespec *t)
+{
+	fill(t, sizeof *t);
+	return 0;
+}
+
+static char text[16];
+
+static char *model_getenv(const char *name)
+{
+	return any ? text : NULL;
+}
+
+static long model_strtol(const char *s, char **end, int base)
+{
+	*end = (char *)s + between(0, sizeof text - 1);
+	return any;
+}
+
+static int model_getopt(int argc, char **argv, const char *letters)
+{
+	optarg = text;
+	optind = between(1, argc);
+	return any ? -1 : between(0, 255);
+}
+
+static const char *model_strerror(int error)
+{
+	return "an error";
+}
+
+#define snprintf(out, size, ...) model_snprintf(out, size)
+#define poll                     model_poll
+#define accept                   model_accept
+#define recv                     model_recv
+#define send                     model_send
+#define vsnprintf                model_vsnprintf
+#define getsockname              model_getsockname
+#define getsockopt               model_getsockopt
+#define getrlimit                model_getrlimit
+#define setrlimit(...)           outcome()
+#define setsockopt(...)          outcome()
+#define sigaction(...)           outcome()
+#define alarm(...)               outcome()
+#define fcntl(...)               outcome()
+#define bind(...)                outcome()
+#define listen(...)              outcome()
+#define connect(...)             outcome()
+#define shutdown(...)            outcome()
+#define close(...)               outcome()
+#define write(...)               outcome()
+#define open(...)                between(-1, 10)
+#define socket(...)              between(-1, 10)
+#define clock_gettime            model_clock_gettime
+#define getenv                   model_getenv
+#define strtol                   model_strtol
+#define getopt                   model_getopt
+#define strerror                 model_strerror
+
+#define main chat_main
+#include "chat.c"
+#undef main
+
+void main(void)
+{
+	static char *argv[] = {text, text, text, NULL};
+
+	fill(text, sizeof text - 1);
+	/*@ widen_hints global:"all", 6, 8, 14, 125, 148, 152, 250; */
+	/*@ widen_hints global:"all", 256, 1024, 8192; */
+	chat_main(between(1, 3), argv);
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each system call that the server makes fails in each way that its man page
+ * lists: strace makes it so.  What may be tried again must cost nobody
+ * anything; what ends a connection, only that one.  Only for make faults, as it
+ * needs strace.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define TRACE "test/build/faults.trace"
+#define SHAKE                                                  \
+	"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"  \
+	"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+enum {
+	MEMBERS = 4,
+	ROUNDS = 12,
+	CALLS = 4000, /* far more than a conversation needs */
+	ATTEMPTS = 4, /* of what fails for ever, each a second after the last */
+};
+
+/* What fails again and again, and what only once, as it is the end of the
+   connection that it hits. */
+static const struct call {
+	const char *name, *passing, *fatal;
+} calls[] = {
+	{"poll", "EINTR ENOMEM EINVAL", ""},
+	{"accept",
+	 "EINTR ECONNABORTED EAGAIN EMFILE ENFILE ENOBUFS ENOMEM EPROTO EPERM "
+	 "ENETDOWN ENOPROTOOPT EHOSTDOWN ENONET EHOSTUNREACH EOPNOTSUPP "
+	 "ENETUNREACH ENOSR ESOCKTNOSUPPORT EPROTONOSUPPORT ETIMEDOUT",
+	 ""},
+	{"recvfrom", "EINTR EAGAIN ENOMEM ENOBUFS",
+	 "ECONNRESET ECONNREFUSED ETIMEDOUT ENOTCONN EIO EHOSTUNREACH"},
+	{"sendto", "EINTR EAGAIN ENOMEM ENOBUFS",
+	 "ECONNRESET EPIPE EACCES EHOSTUNREACH ENETDOWN ENETUNREACH ETIMEDOUT "
+	 "ENOTCONN EMSGSIZE EIO"},
+	{"fcntl", "", "EINTR EAGAIN EACCES EPERM EINVAL"},
+	{"setsockopt", "ENOMEM ENOBUFS ENOPROTOOPT EINVAL EDOM", ""},
+	{"shutdown", "ENOBUFS ENOTCONN EINVAL", ""},
+	{"write", "EINTR EAGAIN EPIPE EIO ENOSPC EFBIG EDQUOT ENOMEM", ""},
+};
+
+/* Of starting; any of these may be its end, with a word. */
+static const struct call starts[] = {
+	{"socket", "EAFNOSUPPORT EMFILE ENFILE ENOBUFS ENOMEM EACCES", ""},
+	{"bind", "EADDRINUSE EADDRNOTAVAIL EACCES EINVAL ENOMEM", ""},
+	{"listen", "EADDRINUSE EOPNOTSUPP", ""},
+	{"setsockopt", "ENOPROTOOPT ENOMEM", ""},
+	{"fcntl", "EINTR EACCES", ""},
+	{"prlimit64", "EPERM EINVAL", ""},
+	{"getsockname", "ENOBUFS ENOTSOCK", ""},
+	{"connect", "ENETUNREACH EACCES EAGAIN", ""},
+};
+
+static const struct call for_ever[] = {
+	{"recvfrom", "ENOMEM ENOBUFS", ""},
+	{"sendto", "ENOMEM ENOBUFS", ""},
+	{"accept", "EMFILE ENOMEM", ""},
+};
+
+static struct fault {
+	const char *call;
+	char error[20];
+	bool fatal;
+} faults[100], at_start[40], endless[10];
+
+static int flatten(struct fault *out, const struct call *in, size_t n)
+{
+	int count = 0, len;
+
+	for (size_t i = 0; i < 2 * n; i++) {
+		const char *s = i % 2 ? in[i / 2].fatal : in[i / 2].passing;
+
+		while (sscanf(s, " %19s%n", out[count].error, &len) == 1) {
+			out[count].call = in[i / 2].name;
+			out[count++].fatal = i % 2;
+			s += len;
+		}
+	}
+	return count;
+}
+
+static struct server s;
+
+/* Begins to trace the server; strace says when it does. */
+static pid_t inject(const struct fault *f, const char *when)
+{
+	char rule[80], pid[16], said[200] = "";
+	size_t len = 0;
+	int err[2];
+	pid_t tracer;
+
+	snprintf(rule, sizeof rule, "inject=%s:error=%s:when=%s", f->call,
+		 f->error, when);
+	snprintf(pid, sizeof pid, "%d", (int)s.pid);
+	ck_assert(pipe(err) == 0);
+	tracer = fork();
+	if (tracer == 0) {
+		dup2(err[1], STDERR_FILENO);
+		execlp("strace", "strace", "-ttt", "-o", TRACE, "-e",
+		       "trace=all", "-e", rule, "-p", pid, (char *)NULL);
+		_exit(127);
+	}
+	close(err[1]);
+	while (strstr(said, "attached") == NULL) {
+		ssize_t n = read(err[0], said + len, sizeof said - 1 - len);
+
+		ck_assert_msg(n > 0, "strace: %s", said);
+		len += (size_t)n;
+	}
+	close(err[0]);
+	return tracer;
+}
+
+static void release(pid_t tracer)
+{
+	ck_assert(kill(tracer, SIGINT) == 0);
+	ck_assert(waitpid(tracer, NULL, 0) == tracer);
+}
+
+/* How many lines of the trace have a text; the times of the first and last. */
+static int count_calls(const char *text, double *first, double *last)
+{
+	FILE *trace = fopen(TRACE, "r");
+	char line[2000];
+	int n = 0;
+
+	ck_assert(trace != NULL);
+	while (fgets(line, sizeof line, trace) != NULL) {
+		if (strstr(line, text) == NULL)
+			continue;
+		*last = atof(line);
+		*first = n++ == 0 ? *last : *first;
+	}
+	fclose(trace);
+	return n;
+}
+
+/* Reads up to a message; false when the connection ends instead. */
+static bool hears(int fd, const char *text)
+{
+	struct frame *f = next_message(fd);
+
+	if (f->first < 0)
+		return false;
+	MUST(f->first == 0x81 && f->len == strlen(text) &&
+		     memcmp(f->data, text, f->len) == 0,
+	     "%.*s instead of %s", (int)f->len, (char *)f->data, text);
+	return true;
+}
+
+/* A visitor, who looks in, and one who gets a page, or at least an end. */
+static bool gets_page(void)
+{
+	static char page[70000];
+	int fd = dial(&s);
+
+	send_text(fd, SHAKE);
+	close(fd);
+	fd = dial(&s);
+
+	send_text(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	read_all(fd, page, sizeof page);
+	close(fd);
+	return strstr(page, "</html>") != NULL;
+}
+
+/* All speak in turn and hear all, in order, and visitors come and go.  Returns
+   how many connections were lost; what their last words were, nobody heard,
+   unless they are `said`. */
+static int converse(int fds[MEMBERS], bool said)
+{
+	int lost = 0;
+	char text[32];
+
+	for (int round = 0; round < ROUNDS; round++) {
+		int speaker = round % MEMBERS;
+
+		if (fds[speaker] < 0)
+			continue;
+		snprintf(text, sizeof text, "message %d", round);
+		say(fds[speaker], text);
+		if (!hears(fds[speaker], text)) { /* its read was the victim */
+			lost++;
+			close(fds[speaker]);
+			fds[speaker] = -1;
+			if (!said)
+				continue;
+		}
+		for (int i = 0; i < MEMBERS; i++) {
+			if (i == speaker || fds[i] < 0 || hears(fds[i], text))
+				continue;
+			lost++;
+			close(fds[i]);
+			fds[i] = -1;
+		}
+		lost += round % 3 == 0 && !gets_page();
+	}
+	return lost;
+}
+
+START_TEST(costs_nobody_else_anything)
+{
+	const struct fault *f = &faults[_i];
+	int fds[MEMBERS], before, lost;
+	double from, to;
+	pid_t tracer;
+
+	start(&s, "./chat", NULL);
+	before = count_descriptors(&s);
+	for (int i = 0; i < MEMBERS; i++) {
+		fds[i] = join(&s, "");
+		expect_notice(fds[i], i + 1);
+	}
+	tracer = inject(f, f->fatal ? "2" : "1+3");
+	lost = converse(fds, strcmp(f->call, "sendto") == 0);
+	ck_assert_msg(lost <= f->fatal, "%s %s: %d were lost", f->call,
+		      f->error, lost);
+	release(tracer);
+	ck_assert_msg(count_calls("INJECTED", &from, &to) > 0,
+		      "%s was never called", f->call);
+	lost = count_calls("(", &from, &to);
+	ck_assert_msg(lost < CALLS, "it spun: %d calls", lost);
+	for (int i = 0; i < MEMBERS; i++)
+		close(fds[i]);
+	while (count_descriptors(&s) > before)
+		poll(NULL, 0, 1);
+	ck_assert(gets_page());
+	ck_assert_int_eq(stop(&s), 0);
+}
+END_TEST
+
+/* A call that fails and fails is tried again once a second, not in a spin. */
+START_TEST(waits_while_it_lasts)
+{
+	const struct fault *f = &endless[_i];
+	double from = 0, to = 0;
+	pid_t tracer;
+	int fd, other;
+
+	start(&s, "./chat", "-t", "0", NULL);
+	fd = join(&s, "");
+	expect_notice(fd, 1);
+	tracer = inject(f, "1+");
+	say(fd, "Hi");
+	other = dial(&s);
+	send_text(other, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+	while (count_calls("INJECTED", &from, &to) < 2 * ATTEMPTS)
+		poll(NULL, 0, 1);
+	release(tracer);
+	ck_assert_msg(to - from >= 2, "%s %s: %d attempts in %f s", f->call,
+		      f->error, 2 * ATTEMPTS, to - from);
+	ck_assert(hears(fd, "Hi"));
+	ck_assert_int_eq(stop(&s), 0);
+}
+END_TEST
+
+/* It starts all the same and works, or says why not and ends with 1. */
+START_TEST(starts_or_says_why_not)
+{
+	const struct fault *f = &at_start[_i];
+	char rule[80], out[2000] = "";
+	int pipes[2], status;
+	size_t len = 0;
+	ssize_t n;
+
+	snprintf(rule, sizeof rule, "inject=%s:error=%s", f->call, f->error);
+	ck_assert(pipe(pipes) == 0);
+	s.pid = fork();
+	if (s.pid == 0) {
+		dup2(pipes[1], STDOUT_FILENO);
+		dup2(pipes[1], STDERR_FILENO);
+		close(pipes[0]);
+		close(pipes[1]);
+		execlp("strace", "strace", "-D", "-qq", "-o", TRACE, "-e", rule,
+		       "./chat", "-p", "0", (char *)NULL);
+		_exit(127);
+	}
+	close(pipes[1]);
+	while (strchr(out, '\n') == NULL) {
+		n = read(pipes[0], out + len, sizeof out - 1 - len);
+		ck_assert_msg(n > 0, "%s %s: it ended without a word", f->call,
+			      f->error);
+		len += (size_t)n;
+	}
+	if (strncmp(out, "chat 1.0: open ", 15) == 0) {
+		if (sscanf(out, "%*[^/]//%*[^:]:%d/", &s.port) == 1)
+			ck_assert(gets_page());
+		kill(s.pid, SIGTERM);
+		ck_assert(waitpid(s.pid, &status, 0) == s.pid);
+		ck_assert_msg(WIFEXITED(status), "%d", status);
+	} else {
+		ck_assert(waitpid(s.pid, &status, 0) == s.pid);
+		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 1 &&
+				      strncmp(out, "chat: ", 6) == 0,
+			      "%s %s: %d, %s", f->call, f->error, status, out);
+	}
+	close(pipes[0]);
+}
+END_TEST
+
+Suite *faults_suite(void)
+{
+	Suite *suite = suite_create("faults");
+	TCase *t = tcase_create("system calls that fail");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, costs_nobody_else_anything, 0,
+			    flatten(faults, calls, COUNT(calls)));
+	tcase_add_loop_test(t, waits_while_it_lasts, 0,
+			    flatten(endless, for_ever, COUNT(for_ever)));
+	tcase_add_loop_test(t, starts_or_says_why_not, 0,
+			    flatten(at_start, starts, COUNT(starts)));
+	suite_add_tcase(suite, t);
+	return suite;
+}
