@@ -1,27 +1,27 @@
-# make CLIENTS_MAX=64 MESSAGE_MAX=1024 LOG_SIZE=65536: for a small board
-# make CC=musl-gcc LDFLAGS=-static: one file that needs no libc
+# make CLIENTS_MAX=64 LOG_SIZE=65536; make CC=musl-gcc LDFLAGS=-static
 .POSIX:
-
 CC = cc
 CFLAGS = -O2
 PREFIX = /usr/local
-
 STANDARD = -std=c99 -D_POSIX_C_SOURCE=200809L
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wstrict-prototypes -Wmissing-prototypes
+# What a mistake would run into; used as far as the compiler has it.
+HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pie \
+	-Wl,-z,relro,-z,now,-z,noexecstack -Wno-unused-command-line-argument
 OBJECTS = chat.o http.o ws.o sha1.o base64.o
 
 chat: $(OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJECTS)
-
+	$(CC) `cat harden.inc` $(CFLAGS) $(LDFLAGS) -o $@ $(OBJECTS)
 .c.o:
-	$(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
-
-chat.o: chat.c config.h http.h index.inc limits.inc ws.h
-http.o: http.c base64.h config.h http.h limits.inc sha1.h
-ws.o: ws.c config.h limits.inc ws.h
-sha1.o: sha1.c limits.inc sha1.h
-base64.o: base64.c base64.h limits.inc
+	$(CC) $(STANDARD) $(WARNINGS) `cat harden.inc` $(CPPFLAGS) $(CFLAGS) \
+		-c -o $@ $<
+$(OBJECTS): harden.inc
+chat.o: chat.c config.h http.h index.inc ws.h
+http.o: http.c base64.h config.h http.h sha1.h
+ws.o: ws.c config.h ws.h
+sha1.o: sha1.c sha1.h
+base64.o: base64.c base64.h
 
 # The page, as bytes of a C array.
 index.inc: index.html
@@ -29,32 +29,32 @@ index.inc: index.html
 	mv $@.tmp $@
 
 # The limits of config.h that were given, NAME=value; a new file, and so a new
-# build, only if they, the compiler or its flags have changed.
-always:
+# build, only when they, the compiler or its flags are others.
 limits.inc: always
-	@{ echo '/* $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) */'; \
+	@{ echo '/* $(CC) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) */'; \
 	sed -n 's/^#define \([A-Z_]*\) .*/\1/p' config.h | while read -r name; \
 	do eval "value=\$$$$name"; test -z "$$value" || printf \
 	'#undef %s\n#define %s (%s)\n' $$name $$name "$$value"; done; } > $@.tmp
 	@cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 
+# Of HARDEN what works; a static program is never loaded at a random place.
+harden.inc: limits.inc
+	@for flag in $(HARDEN); do printf '#include <stdio.h>\nint main(void) \
+	{ return puts(""); }\n' | $(CC) $(CFLAGS) $$flag -Werror $(LDFLAGS) \
+	-o $@.tmp -x c - 2>/dev/null && case "$$flag $(LDFLAGS)" in \
+	-pie*-static*);; *) echo $$flag;; esac; done > $@; rm -f $@.tmp
 install: # what was built, with the limits it was built with
 	test -x chat || $(MAKE) chat
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
-	cp chat $(DESTDIR)$(PREFIX)/bin/ && \
-		cp chat.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-
+	cp chat $(DESTDIR)$(PREFIX)/bin/
+	cp chat.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 uninstall:
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/chat share/man/man1/chat.1
-
 clean:
-	rm -rf chat $(OBJECTS) index.inc limits.inc *.tmp test/build
-
-fmt:
-	clang-format -i *.c *.h test/*.c test/*.h
-
-CHECKS = analyze bench check check-page faults fuzz model prove sanitize soak
+	rm -rf chat $(OBJECTS) *.inc *.tmp test/build
+CHECKS = analyze bench check check-page coverage faults fmt fuzz loss model \
+	mutate prove sanitize soak
 $(CHECKS): chat
 	$(MAKE) -f test/Makefile $@
-
-.PHONY: always install uninstall clean fmt $(CHECKS)
+always:
+.PHONY: always install uninstall clean $(CHECKS)
