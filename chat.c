@@ -24,14 +24,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -54,7 +51,8 @@ enum {
 	OUTBOX = 152,    /* HTTP_SWITCH and a notice, or a pong; and a Close */
 	CLOSE_FRAME = 4, /* bytes of a Close, for which there is always room */
 	PEER = 48,       /* letters of "[address]:port" */
-	TIME = 80,       /* letters of a date, whatever the clock says */
+	TIME = 32,       /* of a date */
+	CUT = 100,       /* of a header field in the log, at most */
 	ACCEPTS = 64,    /* connections taken at once from a full backlog */
 	BURST = 5,       /* seconds of frames that a client may save up */
 };
@@ -186,92 +184,158 @@ static size_t append(void *to, size_t at, size_t max, const void *data,
 
 /* ---- Words for people ---- */
 
-/* As dprintf(), which allocates memory. */
-static void tell(int fd, const char *format, ...)
+/* Texts are joined of parts.  printf() would do, but it is a sixth of a static
+   program, and may allocate memory. */
+static const char *in_digits(char out[HTTP_DIGITS], int n)
+{
+	return http_decimal(out, (uint64_t)n, 1);
+}
+
+static void tell(int fd, const char *const *parts)
 {
 	char text[2048];
-	va_list args;
-	int n;
+	size_t n = http_join(text, sizeof text, parts);
 
-	va_start(args, format);
-	n = vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	if (write(fd, text, lesser((uint64_t)n, sizeof text - 1)) < 0)
+	if (write(fd, text, n) < 0)
 		return; /* there is nobody to tell */
 }
 
 static void die(const char *what)
 {
-	tell(STDERR_FILENO, "chat: %s: %s\n", what, strerror(errno));
+	tell(STDERR_FILENO,
+	     HTTP_TEXT("chat: ", what, ": ", strerror(errno), "\n"));
 	exit(1);
 }
 
-static int days_in(int month, int year)
+static unsigned days_in(unsigned month, unsigned year)
 {
-	static const int days[] = {31, 28, 31, 30, 31, 30,
-				   31, 31, 30, 31, 30, 31};
+	static const unsigned char days[] = {31, 28, 31, 30, 31, 30,
+					     31, 31, 30, 31, 30, 31};
 	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 
-	return days[month] + (month == 1 && leap);
+	return month == 1 && leap ? 29 : days[month];
 }
 
 /* A time in UTC, "2026-11-22T12:40:47Z".  libc's gmtime_r() would do, but it
    allocates memory and reads the time zone's file. */
 static void name_time(char out[TIME], time_t t)
 {
-	int year = 1970, month = 0, day = (int)(t / 86400);
-	int second = (int)(t % 86400);
+	uint64_t seconds = t > 0 ? (uint64_t)t : 0;
+	unsigned day = (unsigned)(seconds / 86400);
+	unsigned second = (unsigned)(seconds % 86400);
+	unsigned year = 1970, month = 0;
+	char n[6][HTTP_DIGITS];
 
 	while (day >= days_in(month, year)) {
 		day -= days_in(month, year);
 		month = (month + 1) % 12;
 		year += month == 0;
 	}
-	snprintf(out, TIME, "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month + 1,
-		 day + 1, second / 3600, second / 60 % 60, second % 60);
+	http_join(out, TIME,
+		  HTTP_TEXT(http_decimal(n[0], year, 4), "-",
+			    http_decimal(n[1], month + 1, 2), "-",
+			    http_decimal(n[2], day + 1, 2), "T",
+			    http_decimal(n[3], second / 3600, 2), ":",
+			    http_decimal(n[4], second / 60 % 60, 2), ":",
+			    http_decimal(n[5], second % 60, 2), "Z"));
 }
 
 /* One line to stderr: when, who, what.  No byte from outside gets out as it
    came, and when nobody reads, the line is lost and not the room held up. */
-static void say(const char *who, const char *format, ...)
+static void say(const char *who, const char *const *parts)
 {
 	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
 	char text[400], when[TIME];
-	va_list args;
 
 	if (opt.quiet || poll(&out, 1, 0) <= 0)
 		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
+	http_join(text, sizeof text, parts);
 	for (size_t i = 0; text[i] != '\0'; i++) {
 		if (text[i] < ' ' || text[i] > '~')
 			text[i] = '?';
 	}
 	name_time(when, time(NULL));
-	tell(STDERR_FILENO, "%s %s %s\n", when, who, text);
+	tell(STDERR_FILENO, HTTP_TEXT(when, " ", who, " ", text, "\n"));
+}
+
+/* Two bytes in hexadecimal, with no zeros in front (RFC 5952, 4.1). */
+static size_t add_group(char out[PEER], size_t at, int group)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int k = 12; k >= 0; k -= 4) {
+		if (k == 0 || group >> k > 0)
+			at = append(out, at, PEER - 1, &digits[group >> k & 15],
+				    1);
+	}
+	return at;
+}
+
+/* Groups of two bytes, and "::" for the longest, and first, run of at least two
+   that are 0 (RFC 5952, 4.2). */
+static void name_six(char out[PEER], const unsigned char ip[16])
+{
+	int group[8], start = 8, most = 1; /* of that run */
+	size_t at = 0;
+
+	memset(out, 0, PEER);
+	for (size_t i = 0; i < 8; i++)
+		group[i] = ip[2 * i] << 8 | ip[2 * i + 1];
+	for (int i = 0, run = 0; i < 8; i++) {
+		run = group[i] == 0 ? run + 1 : 0;
+		if (run > most) {
+			most = run;
+			start = i + 1 - run;
+		}
+	}
+	for (int i = 0; i < 8; i += i == start ? most : 1) {
+		if (i == start || (i > 0 && i != start + most))
+			at = append(out, at, PEER - 1, ":", 1);
+		if (i == start)
+			at = append(out, at, PEER - 1, ":", 1);
+		else
+			at = add_group(out, at, group[i]);
+	}
+}
+
+static void name_four(char out[PEER], const unsigned char ip[4])
+{
+	char n[4][HTTP_DIGITS];
+
+	http_join(out, PEER,
+		  HTTP_TEXT(http_decimal(n[0], ip[0], 1), ".",
+			    http_decimal(n[1], ip[1], 1), ".",
+			    http_decimal(n[2], ip[2], 1), ".",
+			    http_decimal(n[3], ip[3], 1)));
 }
 
 /* An address as it stands in a URL: "192.0.2.1:80" or "[2001:db8::1]:80". */
-static void name_address(char *out, const struct sockaddr_storage *a)
+static void name_inet(char out[PEER], const struct sockaddr_storage *a)
 {
 	const struct sockaddr_in *four = (const void *)a;
 	const struct sockaddr_in6 *six = (const void *)a;
-	const void *ip = &four->sin_addr;
-	char text[INET6_ADDRSTRLEN];
-	int family = a->ss_family;
+	bool is_six = a->ss_family == AF_INET6 &&
+		      !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr);
+	char ip[PEER], port[HTTP_DIGITS];
 
-	if (family == AF_INET6)
-		ip = &six->sin6_addr;
-	if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
-		family = AF_INET;
-		ip = &six->sin6_addr.s6_addr[12];
-	}
-	if (inet_ntop(family, ip, text, sizeof text) == NULL)
-		snprintf(out, PEER, "local"); /* a unix-domain socket */
-	else /* the port is at the same place in both */
-		snprintf(out, PEER, family == AF_INET6 ? "[%s]:%d" : "%s:%d",
-			 text, ntohs(four->sin_port));
+	if (is_six)
+		name_six(ip, six->sin6_addr.s6_addr);
+	else if (a->ss_family == AF_INET6)
+		name_four(ip, &six->sin6_addr.s6_addr[12]);
+	else
+		name_four(ip, (const void *)&four->sin_addr);
+	/* the port is at the same place in both */
+	http_join(out, PEER,
+		  HTTP_TEXT(is_six ? "[" : "", ip, is_six ? "]:" : ":",
+			    http_decimal(port, ntohs(four->sin_port), 1)));
+}
+
+static void name_address(char out[PEER], const struct sockaddr_storage *a)
+{
+	if (a->ss_family == AF_INET || a->ss_family == AF_INET6)
+		name_inet(out, a);
+	else
+		http_join(out, PEER, HTTP_TEXT("local")); /* unix-domain */
 }
 
 /* ---- The ways out of the room ---- */
@@ -284,9 +348,11 @@ static void enter(int i, enum state state, unsigned seconds)
 
 static void leave_room(int i, const char *why)
 {
+	char n[HTTP_DIGITS];
+
 	people--;
-	say(clients[i].peer, "Client disconnected: %s (%d online)", why,
-	    people);
+	say(clients[i].peer, HTTP_TEXT("Client disconnected: ", why, " (",
+				       in_digits(n, people), " online)"));
 }
 
 /* Gives a client up.  The reset lets the kernel forget what it did not take. */
@@ -300,7 +366,8 @@ static void drop(int i, enum reason why)
 	if (clients[i].state == OPEN)
 		leave_room(i, reasons[why]);
 	else
-		say(clients[i].peer, "Connection dropped: %s", reasons[why]);
+		say(clients[i].peer,
+		    HTTP_TEXT("Connection dropped: ", reasons[why]));
 	clients[i].state = OVER;
 	setsockopt(table[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
@@ -334,15 +401,17 @@ static bool gives_notice(void)
 /* Adds what a client is owed, unless older frames wait in the outbox. */
 static void pay(struct client *c)
 {
-	char text[32];
-	int n;
+	char text[32], digits[HTTP_DIGITS];
+	size_t n;
 
 	if (c->outbox_size > 0 && c->until != head)
 		return;
-	n = snprintf(text, sizeof text, "{\"online\":%d}", people);
+	n = http_join(
+		text, sizeof text,
+		HTTP_TEXT("{\"online\":", in_digits(digits, people), "}"));
 	if (c->owes_ping && add(c, WS_PING, "", 0))
 		c->owes_ping = false;
-	if (c->owes_notice && add(c, WS_TEXT, text, (size_t)n))
+	if (c->owes_notice && add(c, WS_TEXT, text, n))
 		c->owes_notice = false;
 }
 
@@ -466,8 +535,8 @@ static void fail(int i, int code)
 	case WS_POLICY: why = UNFINISHED; break;
 	case WS_TOO_BIG: why = TOO_BIG; break;
 	}
-	total.dropped[why]++;
 	say_close(i, code, true, reasons[why]);
+	total.dropped[why] += clients[i].state == CLOSING; /* or it was lost */
 }
 
 static void log_bytes(const unsigned char *data, size_t from, size_t to)
@@ -591,9 +660,9 @@ static void refuse(int i, int status, bool head_only)
 	total.dropped[REFUSED]++;
 	/* browsers open connections ahead of need: that is not worth a line */
 	if (status != 408 || clients[i].filled > 0)
-		say(clients[i].peer, "Request refused: %s",
-		    http_status(status));
-	snprintf(text, sizeof text, "%s\n", http_status(status));
+		say(clients[i].peer,
+		    HTTP_TEXT("Request refused: ", http_status(status)));
+	http_join(text, sizeof text, HTTP_TEXT(http_status(status), "\n"));
 	reply(i, status, text, head_only);
 }
 
@@ -612,22 +681,30 @@ static void reply_metrics(int i, bool head_only)
 		{"received_bytes_total", "counter", total.in},
 		{"sent_bytes_total", "counter", total.out},
 	};
-	char text[2048] = "", line[128];
-	size_t n = 0, max = sizeof text - 1;
+	char text[2048] = "", line[128], digits[HTTP_DIGITS];
+	size_t n = 0, max = sizeof text - 1, size;
 
 	for (size_t k = 0; k < sizeof metrics / sizeof metrics[0]; k++) {
-		snprintf(line, sizeof line,
-			 "# TYPE chat_%s %s\nchat_%s %" PRIu64 "\n",
-			 metrics[k].name, metrics[k].type, metrics[k].name,
-			 metrics[k].value);
-		n = append(text, n, max, line, strlen(line));
+		size = http_join(
+			line, sizeof line,
+			HTTP_TEXT("# TYPE chat_", metrics[k].name, " ",
+				  metrics[k].type, "\nchat_", metrics[k].name,
+				  " ",
+				  http_decimal(digits, metrics[k].value, 1),
+				  "\n"));
+		n = append(text, n, max, line, size);
 	}
 	for (int why = 0; why < REASONS; why++) {
-		snprintf(line, sizeof line,
-			 "%schat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
-			 why == 0 ? "# TYPE chat_dropped_total counter\n" : "",
-			 reasons[why], total.dropped[why]);
-		n = append(text, n, max, line, strlen(line));
+		size = http_join(
+			line, sizeof line,
+			HTTP_TEXT(
+				why > 0 ? ""
+					: "# TYPE chat_dropped_total counter\n",
+				"chat_dropped_total{reason=\"", reasons[why],
+				"\"} ",
+				http_decimal(digits, total.dropped[why], 1),
+				"\n"));
+		n = append(text, n, max, line, size);
 	}
 	reply(i, 200, text, head_only);
 }
@@ -636,6 +713,7 @@ static void reply_metrics(int i, bool head_only)
 static void join(int i, const struct http_request *r)
 {
 	struct client *c = &clients[i];
+	char n[HTTP_DIGITS];
 
 	http_switch((char *)c->outbox, r);
 	c->outbox_size = HTTP_SWITCH;
@@ -650,18 +728,27 @@ static void join(int i, const struct http_request *r)
 	total.connections++;
 	if (people_peak < people)
 		people_peak = people;
-	say(c->peer, "Client connected (%d online)", people);
+	say(c->peer,
+	    HTTP_TEXT("Client connected (", in_digits(n, people), " online)"));
+}
+
+static void refuse_origin(int i, const struct http_request *r)
+{
+	char origin[CUT] = "", host[CUT] = "";
+
+	append(origin, 0, CUT - 1, r->origin.buf + r->origin.from,
+	       r->origin.to - r->origin.from);
+	append(host, 0, CUT - 1, r->host.buf + r->host.from,
+	       r->host.to - r->host.from);
+	say(clients[i].peer,
+	    HTTP_TEXT("Origin ", origin, ", Host ", host, ": see option -o"));
+	refuse(i, 403, false);
 }
 
 static void answer(int i, const struct http_request *r)
 {
 	if (r->handshake && !http_origin_ok(r, opt.hosts, opt.host_count)) {
-		say(clients[i].peer, "Origin %.*s, Host %.*s: see option -o",
-		    (int)(r->origin.to - r->origin.from),
-		    r->origin.buf + r->origin.from,
-		    (int)(r->host.to - r->host.from),
-		    r->host.buf + r->host.from);
-		refuse(i, 403, false);
+		refuse_origin(i, r);
 	} else if (r->handshake && people >= people_max) {
 		refuse(i, 503, false);
 	} else if (r->handshake) {
@@ -1039,41 +1126,67 @@ static void say_goodbye(void)
 /* A number from 0 to max, all digits; anything else is -1. */
 static int number(const char *s, int max)
 {
-	char *end;
-	long n = strtol(s, &end, 10);
+	int64_t n = 0;
 
-	return *s < '0' || *s > '9' || *end != '\0' || n > max ? -1 : (int)n;
+	if (*s == '\0')
+		return -1;
+	for (; *s != '\0' && n <= max; s++) {
+		int digit = *s - '0';
+
+		if (digit < 0 || digit > 9)
+			return -1;
+		n = 10 * n + digit;
+	}
+	return n > max ? -1 : (int)n;
 }
 
 static void help(void)
 {
+	char n[8][HTTP_DIGITS];
+
 	tell(STDOUT_FILENO,
-	     "usage: chat [-hqV] [-a address] [-l rate] [-n history] "
-	     "[-o host]... [-p port] [-t heartbeat]\n"
-	     "A chat room for every browser on the network.\n\n"
-	     "  -a address    listen on this one (all, IPv6 and IPv4)\n"
-	     "  -h            show this\n"
-	     "  -l rate       frames a second read from each client, 0: any "
-	     "(%d)\n"
-	     "  -n history    messages that a newcomer gets, at most %d "
-	     "(%d)\n"
-	     "  -o host       allow pages from this host[:port]; may be "
-	     "repeated\n"
-	     "  -p port       listen on this port, 0: any free one (%d)\n"
-	     "  -q            quiet: no line for each event\n"
-	     "  -t heartbeat  seconds between pings, 0: none (%d)\n"
-	     "  -V            show the version\n\n"
-	     "This build: %d people, %d bytes a message, %d bytes of log.\n",
-	     opt.rate, HISTORY_MAX, opt.history, opt.port, opt.heartbeat,
-	     CLIENTS_MAX, MESSAGE_MAX, LOG_SIZE);
+	     HTTP_TEXT(
+		     "usage: chat [-hqV] [-a address] [-l rate] [-n history] "
+		     "[-o host]... [-p port] [-t heartbeat]\n"
+		     "A chat room for every browser on the network.\n\n"
+		     "  -a address    listen on this one (all, IPv6 and IPv4)\n"
+		     "  -h            show this\n"
+		     "  -l rate       frames a second read from each client, "
+		     "0: any (",
+		     in_digits(n[0], opt.rate),
+		     ")\n"
+		     "  -n history    messages that a newcomer gets, at most ",
+		     in_digits(n[1], HISTORY_MAX), " (",
+		     in_digits(n[2], opt.history),
+		     ")\n"
+		     "  -o host       allow pages from this host[:port]; may "
+		     "be repeated\n"
+		     "  -p port       listen on this port, 0: any free one (",
+		     in_digits(n[3], opt.port),
+		     ")\n"
+		     "  -q            quiet: no line for each event\n"
+		     "  -t heartbeat  seconds between pings, 0: none (",
+		     in_digits(n[4], opt.heartbeat),
+		     ")\n"
+		     "  -V            show the version\n\n"
+		     "This build: ",
+		     in_digits(n[5], CLIENTS_MAX), " people, ",
+		     in_digits(n[6], MESSAGE_MAX), " bytes a message, ",
+		     in_digits(n[7], LOG_SIZE), " bytes of log.\n"));
 	exit(0);
 }
 
 static void bad_usage(const char *value)
 {
-	tell(STDERR_FILENO, "chat: \"%s\" cannot be there: see chat -h\n",
-	     value);
+	tell(STDERR_FILENO,
+	     HTTP_TEXT("chat: \"", value, "\" cannot be there: see chat -h\n"));
 	exit(2);
+}
+
+static void version(void)
+{
+	tell(STDOUT_FILENO, HTTP_TEXT("chat " VERSION "\n"));
+	exit(0);
 }
 
 static int number_option(int max)
@@ -1103,7 +1216,7 @@ static void read_options(int argc, char **argv)
 		case 'p': opt.port = number_option(65535); break;
 		case 'q': opt.quiet = true; break;
 		case 't': opt.heartbeat = number_option(86400); break;
-		case 'V': tell(STDOUT_FILENO, "chat " VERSION "\n"); exit(0);
+		case 'V': version(); break;
 		default: exit(2);
 		}
 	}
@@ -1124,6 +1237,7 @@ static void on_signal(int number)
 /* Makes room for the table among the open descriptors, or the table smaller. */
 static void size_table(void)
 {
+	char n[HTTP_DIGITS];
 	struct rlimit files;
 	const rlim_t want = TABLE + FILES;
 
@@ -1136,8 +1250,9 @@ static void size_table(void)
 	slots = (int)lesser(files.rlim_cur, want) - FILES;
 	people_max = slots - LISTENERS_MAX - SPARE_SLOTS;
 	if (people_max < CLIENTS_MAX)
-		tell(STDERR_FILENO, "chat: ulimit -n leaves room for %d\n",
-		     people_max);
+		tell(STDERR_FILENO,
+		     HTTP_TEXT("chat: ulimit -n leaves room for ",
+			       in_digits(n, people_max), "\n"));
 	if (people_max < 1)
 		exit(1);
 	for (int i = 0; i < TABLE; i++)
@@ -1258,8 +1373,13 @@ static void announce(int i)
 		four->sin_port = port;
 		name_address(name, &a);
 	}
-	tell(STDOUT_FILENO, "chat " VERSION ": open http://%s/ in a browser\n",
-	     name);
+	if (a.ss_family == AF_INET || a.ss_family == AF_INET6)
+		tell(STDOUT_FILENO, HTTP_TEXT("chat " VERSION ": open http://",
+					      name, "/ in a browser\n"));
+	else
+		tell(STDOUT_FILENO,
+		     HTTP_TEXT("chat " VERSION ": waits for a proxy at a "
+			       "unix-domain socket\n"));
 }
 
 int main(int argc, char **argv)

@@ -12,7 +12,6 @@
  * server can read a request differently.  Responses have no Date: the boards
  * this runs on often do not know it (RFC 9110, 6.6.1).
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base64.h"
@@ -307,7 +306,7 @@ bool http_origin_ok(const struct http_request *r, const char *const *hosts,
 		return true;
 	/* RFC 6454, 6.2: scheme, "://", host and perhaps port; or "null" */
 	at = span(o.buf, o.from, o.to, scheme);
-	if (at == o.from || at + 3 > o.to ||
+	if (at == o.from || at + 3 >= o.to ||
 	    !exactly(slice(o.buf, at, at + 3), "://"))
 		return false;
 	o.from = at + 3;
@@ -328,12 +327,12 @@ void http_switch(char *out, const struct http_request *r)
 	memcpy(proof + HTTP_KEY, guid, sizeof guid - 1);
 	sha1(digest, proof, sizeof proof);
 	base64(accept, digest, sizeof digest);
-	snprintf(out, HTTP_SWITCH + 1,
-		 "HTTP/1.1 101 Switching Protocols\r\n"
-		 "Upgrade: websocket\r\n"
-		 "Connection: Upgrade\r\n"
-		 "Sec-WebSocket-Accept: %s\r\n\r\n",
-		 accept);
+	http_join(out, HTTP_SWITCH + 1,
+		  HTTP_TEXT("HTTP/1.1 101 Switching Protocols\r\n"
+			    "Upgrade: websocket\r\n"
+			    "Connection: Upgrade\r\n"
+			    "Sec-WebSocket-Accept: ",
+			    accept, "\r\n\r\n"));
 }
 
 /* RFC 9110, 15. */
@@ -372,16 +371,50 @@ static const char *status_fields(int status)
 size_t http_head(char *out, int status, const char *type, size_t length,
 		 const char *fields)
 {
-	/* RFC 9112, 6.3 and 9.6 */
-	int n = snprintf(out, HTTP_HEAD_MAX,
-			 "HTTP/1.1 %s\r\n"
-			 "Connection: close\r\n"
-			 "Content-Type: %s\r\n"
-			 "Content-Length: %zu\r\n"
-			 "X-Content-Type-Options: nosniff\r\n"
-			 "%s%s\r\n",
-			 http_status(status), type, length,
-			 status_fields(status), fields);
+	char n[HTTP_DIGITS];
 
-	return (size_t)n;
+	/* RFC 9112, 6.3 and 9.6 */
+	return http_join(
+		out, HTTP_HEAD_MAX,
+		HTTP_TEXT("HTTP/1.1 ", http_status(status),
+			  "\r\nConnection: close\r\nContent-Type: ", type,
+			  "\r\nContent-Length: ", http_decimal(n, length, 1),
+			  "\r\nX-Content-Type-Options: nosniff\r\n",
+			  status_fields(status), fields, "\r\n"));
+}
+
+static size_t add(char *out, size_t at, size_t max, const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len && at + 1 < max; i++) {
+		out[at++] = text[i];
+		out[at] = '\0';
+	}
+	return at;
+}
+
+size_t http_join(char *out, size_t max, const char *const *parts)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (; *parts != NULL; parts++)
+		at = add(out, at, max, *parts);
+	return at;
+}
+
+const char *http_decimal(char out[HTTP_DIGITS], uint64_t n, unsigned width)
+{
+	size_t size = 1;
+
+	for (uint64_t more = n / 10; more > 0 || size < width; more /= 10)
+		size++;
+	for (size_t i = HTTP_DIGITS; i > 0; i--)
+		out[i - 1] = '\0';
+	for (size_t i = size; i > 0 && i < HTTP_DIGITS; i--) {
+		out[i - 1] = (char)('0' + n % 10);
+		n /= 10;
+	}
+	return out;
 }

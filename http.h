@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config.h"
 
@@ -11,6 +12,7 @@ enum {
 	HTTP_KEY = 24,        /* letters in a Sec-WebSocket-Key */
 	HTTP_SWITCH = 129,    /* bytes of the response that opens a WebSocket */
 	HTTP_HEAD_MAX = 1024, /* room for the head of any other response */
+	HTTP_DIGITS = 21,     /* room for any number in decimal, and its 0 */
 };
 
 enum http_resource { HTTP_NOTHING, HTTP_PAGE, HTTP_METRICS };
@@ -56,5 +58,16 @@ size_t http_head(char *out, int status, const char *type, size_t length,
 
 /* A status that this server sends, as "404 Not Found". */
 const char *http_status(int status);
+
+/* Parts of a text, as http_join() takes them: C strings. */
+#define HTTP_TEXT(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* Writes one part behind the other, up to a NULL, to out, which has room for
+   max bytes: what does not fit is cut.  Ends with a 0; returns the length. */
+size_t http_join(char *out, size_t max, const char *const *parts);
+
+/* n in decimal, with zeros in front if it has fewer digits than width, at most
+   20; returns out, a C string. */
+const char *http_decimal(char out[HTTP_DIGITS], uint64_t n, unsigned width);
 
 #endif

@@ -65,6 +65,25 @@ START_TEST(takes_every_byte)
 }
 END_TEST
 
+/* What lies behind the data is no part of it, and the text gets its end. */
+START_TEST(stops_where_the_data_does)
+{
+	static const char *const texts[] = {"", "AA==", "AAA=", "AAAA"};
+	unsigned char data[6] = {0};
+
+	for (size_t len = 0; len < COUNT(texts); len++) {
+		char out[8];
+
+		memset(data + len, 0xff, sizeof data - len);
+		memset(out, '?', sizeof out);
+		base64(out, data, len);
+		ck_assert_mem_eq(out, texts[len], strlen(texts[len]) + 1);
+		ck_assert_int_eq(out[strlen(texts[len]) + 1], '?');
+		data[len] = 0;
+	}
+}
+END_TEST
+
 Suite *base64_suite(void)
 {
 	Suite *suite = suite_create("base64");
@@ -73,6 +92,7 @@ Suite *base64_suite(void)
 	tcase_add_loop_test(t, encodes_the_vectors, 0, COUNT(vectors));
 	tcase_add_test(t, has_the_whole_alphabet_in_order);
 	tcase_add_test(t, takes_every_byte);
+	tcase_add_test(t, stops_where_the_data_does);
 	suite_add_tcase(suite, t);
 	return suite;
 }

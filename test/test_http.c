@@ -80,6 +80,10 @@ static const struct {
 	 LINE HOST "Upgrade: h2c\r\n" UP
 		   "Connection: close\r\n" CON VER KEY END,
 	 SOCKET},
+	{"handshake_in_the_first_of_several_lines",
+	 LINE HOST UP "Upgrade: h2c\r\n" CON
+		      "Connection: close\r\n" VER KEY END,
+	 SOCKET},
 	{"handshake_with_extensions",
 	 SHAKE KEY "Sec-WebSocket-Extensions: permessage-deflate   ;  a\r\n"
 		   "Sec-WebSocket-Protocol: ,\r\n" END,
@@ -318,6 +322,9 @@ static const struct {
 	{"board", "!http://board", false, false},
 	{"board", "a-b+c.d://board", true, false},
 	{"board", "", false, false},
+	{"", "http://", false, false},
+	{"a", "http://a", true, false},
+	{"AZaz", "http://azAZ", true, false},
 	{"chat.example", NULL, true, true},
 	{"chat.example", "https://chat.example", true, true},
 	{"Chat.Example", "https://chat.example", true, true},
@@ -391,6 +398,7 @@ START_TEST(writes_response_heads)
 			      "\r\n");
 	/* RFC 9110, 15.5.6 and 15.5.22; RFC 6455, 4.4 */
 	http_head(out, 405, "text/plain", 0, "");
+	ck_assert_ptr_nonnull(strstr(out, "\r\nContent-Length: 0\r\n"));
 	ck_assert_ptr_nonnull(strstr(out, "\r\nAllow: GET, HEAD\r\n"));
 	http_head(out, 426, "text/plain", 0, "");
 	ck_assert_ptr_nonnull(strstr(out, "\r\nSec-WebSocket-Version: 13\r\n"));
@@ -454,6 +462,36 @@ START_TEST(are_served_so)
 }
 END_TEST
 
+START_TEST(joins_what_fits)
+{
+	char out[8] = "???????";
+
+	ck_assert_uint_eq(http_join(out, 7, HTTP_TEXT("ab", "", "cd")), 4);
+	ck_assert_mem_eq(out, "abcd\0??", 8);
+	ck_assert_uint_eq(http_join(out, 7, HTTP_TEXT("abc", "def")), 6);
+	ck_assert_mem_eq(out, "abcdef\0", 8);
+	ck_assert_uint_eq(http_join(out, 6, HTTP_TEXT("xyz", "uvw")), 5);
+	ck_assert_mem_eq(out, "xyzuv\0\0", 8);
+	ck_assert_uint_eq(http_join(out, 8, HTTP_TEXT("")), 0);
+	ck_assert_str_eq(out, "");
+}
+END_TEST
+
+START_TEST(writes_numbers)
+{
+	char n[HTTP_DIGITS];
+
+	ck_assert_str_eq(http_decimal(n, 0, 1), "0");
+	ck_assert_str_eq(http_decimal(n, 9, 1), "9");
+	ck_assert_str_eq(http_decimal(n, 10, 1), "10");
+	ck_assert_str_eq(http_decimal(n, 907, 2), "907");
+	ck_assert_str_eq(http_decimal(n, 7, 4), "0007");
+	ck_assert_str_eq(http_decimal(n, UINT64_MAX, 1),
+			 "18446744073709551615");
+	ck_assert_str_eq(http_decimal(n, 1, 20), "00000000000000000001");
+}
+END_TEST
+
 Suite *http_suite(void)
 {
 	Suite *suite = suite_create("http");
@@ -464,6 +502,8 @@ Suite *http_suite(void)
 	tcase_add_test(t, rejects_nul);
 	tcase_add_test(t, limits_the_head);
 	tcase_add_test(t, leaves_what_follows);
+	tcase_add_test(t, joins_what_fits);
+	tcase_add_test(t, writes_numbers);
 	tcase_add_loop_test(t, judges_origins, 0, COUNT(origins));
 	tcase_add_test(t, absolute_form_counts_instead_of_host);
 	tcase_add_test(t, accepts_the_sample_key);

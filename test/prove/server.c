@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The whole server, from main() on, with libc's and the kernel's contracts for
    what they may answer: anything that a man page allows, and any bytes from
-   outside.  One thing is taken for granted, as tests show it: what snprintf()
-   writes fits where it is written. */
+   outside.  What http.c writes as text, but for the accept key, is any that
+   fits: that it does is shown with http.c. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -19,6 +17,8 @@
 #include <unistd.h>
 
 #include "__fc_builtin.h"
+
+#include "http.h"
 
 static volatile int any;
 
@@ -86,21 +86,6 @@ static ssize_t model_send(int fd, const void *data, size_t n, int flags)
 	return Frama_C_long_interval(-1, (long)n);
 }
 
-static int model_vsnprintf(char *out, size_t size, const char *format,
-			   va_list args)
-{
-	fill(out, size - 1);
-	out[size - 1] = '\0';
-	return between(0, 100000);
-}
-
-static int model_snprintf(char *out, size_t size)
-{
-	fill(out, size - 1);
-	out[size - 1] = '\0';
-	return between(0, (int)size - 1);
-}
-
 static int model_getsockname(int fd, void *address, socklen_t *n)
 {
 	fill(address, sizeof(struct any_address));
@@ -133,12 +118,6 @@ static char *model_getenv(const char *name)
 	return any ? text : NULL;
 }
 
-static long model_strtol(const char *s, char **end, int base)
-{
-	*end = (char *)s + between(0, sizeof text - 1);
-	return any;
-}
-
 static int model_getopt(int argc, char **argv, const char *letters)
 {
 	optarg = text;
@@ -146,17 +125,31 @@ static int model_getopt(int argc, char **argv, const char *letters)
 	return any ? -1 : between(0, 255);
 }
 
+static size_t model_join(char *out, size_t max)
+{
+	fill(out, max - 1);
+	out[max - 1] = '\0';
+	return Frama_C_size_t_interval(0, max - 1);
+}
+
+static const char *model_decimal(char *out)
+{
+	model_join(out, HTTP_DIGITS);
+	return out;
+}
+
 static const char *model_strerror(int error)
 {
 	return "an error";
 }
 
-#define snprintf(out, size, ...) model_snprintf(out, size)
+#define http_join(out, max, ...) model_join(out, max)
+#define http_head(out, ...)      model_join(out, HTTP_HEAD_MAX)
+#define http_decimal(out, n, w)  model_decimal(out)
 #define poll                     model_poll
 #define accept                   model_accept
 #define recv                     model_recv
 #define send                     model_send
-#define vsnprintf                model_vsnprintf
 #define getsockname              model_getsockname
 #define getsockopt               model_getsockopt
 #define getrlimit                model_getrlimit
@@ -175,7 +168,6 @@ static const char *model_strerror(int error)
 #define socket(...)              between(-1, 10)
 #define clock_gettime            model_clock_gettime
 #define getenv                   model_getenv
-#define strtol                   model_strtol
 #define getopt                   model_getopt
 #define strerror                 model_strerror
 
