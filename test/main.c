@@ -13,6 +13,7 @@ int main(void)
 	srunner_add_suite(runner, ws_suite());
 	srunner_add_suite(runner, http_suite());
 	srunner_add_suite(runner, inside_suite());
+	srunner_add_suite(runner, kernel_suite());
 	srunner_add_suite(runner, chat_suite());
 	srunner_add_suite(runner, wire_suite());
 	srunner_add_suite(runner, hurt_suite());

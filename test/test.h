@@ -7,12 +7,14 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* One suite for each module, the insides of chat.c, and the whole server. */
+/* One suite for each module, two for the insides of chat.c, and the rest for
+   the whole server. */
 Suite *sha1_suite(void);
 Suite *base64_suite(void);
 Suite *ws_suite(void);
 Suite *http_suite(void);
 Suite *inside_suite(void);
+Suite *kernel_suite(void);
 Suite *chat_suite(void);
 Suite *wire_suite(void);
 Suite *hurt_suite(void);
@@ -20,7 +22,9 @@ Suite *crowd_suite(void);
 Suite *soak_suite(void);
 Suite *faults_suite(void); /* only with FAULTS in the environment */
 
-enum { WAIT = 20000 }; /* ms that a test waits for anything before it fails */
+#ifndef WAIT
+#define WAIT 20000 /* ms that a test waits for anything before it fails */
+#endif
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
