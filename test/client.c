@@ -39,17 +39,17 @@ static size_t await(int fd, void *data, size_t len)
 
 int inherited = -1, stderr_for_server = -1;
 
-static const char **under_valgrind(const char **args)
+/* What runs the server, and its options, if it is not to run by itself:
+   valgrind, or an emulator of another processor. */
+static const char **under(const char *runner, const char **args)
 {
-	static const char *all[64] = {NULL,
-				      "-q",
-				      "--track-fds=yes",
-				      "--error-exitcode=99",
-				      "--leak-check=full",
-				      "--log-file=test/build/valgrind.%p"};
-	int n = 6;
+	static const char *all[64];
+	static char words[400];
+	int n = 0;
 
-	all[0] = getenv("VALGRIND");
+	snprintf(words, sizeof words, "%s", runner);
+	for (char *w = strtok(words, " "); w != NULL; w = strtok(NULL, " "))
+		all[n++] = w;
 	while (*args != NULL)
 		all[n++] = *args++;
 	return all;
@@ -75,9 +75,9 @@ static int run(const char **args, int out, int err)
 		}
 		for (int fd = inherited >= 0 ? 4 : 3; fd < 100; fd++)
 			close(fd);
-		if (getenv("VALGRIND") != NULL) /* its path: make sanitize */
-			args = under_valgrind(args);
-		execv(args[0], (char **)(size_t)args);
+		if (getenv("UNDER") != NULL && *getenv("UNDER") != '\0')
+			args = under(getenv("UNDER"), args);
+		execvp(args[0], (char **)(size_t)args);
 		_exit(127);
 	}
 	return pid;

@@ -789,7 +789,7 @@ static int run_command(const char *arguments)
 START_TEST(refuses_bad_usage)
 {
 	static const char *const bad[] = {
-		"-p 70000",
+		"-p 65536",
 		"-p 80x",
 		"-p ''",
 		"-p -1",
@@ -797,8 +797,9 @@ START_TEST(refuses_bad_usage)
 		"-p",
 		"-x",
 		"-n 1001",
-		"-t 100000",
+		"-t 86401",
 		"-l x",
+		"-l 1000001",
 		"-a host",
 		"-a ''",
 		"extra",
@@ -849,6 +850,88 @@ START_TEST(says_where_to_point_a_browser)
 				 200);
 		finish();
 	}
+}
+END_TEST
+
+/* The words of a whole file or of what a command prints. */
+static const char *words_of(const char *command)
+{
+	static char text[100000];
+	FILE *f = popen(command, "r");
+	size_t n = fread(text, 1, sizeof text - 1, f);
+
+	text[n] = '\0';
+	ck_assert_int_eq(pclose(f), 0);
+	return text;
+}
+
+/* Each option that getopt() is asked for is in the man page, the README and
+   -h, and no other is. */
+START_TEST(documents_its_options)
+{
+	static const char *const places[][2] = {
+		{"cat chat.1", ".It Fl %c"},
+		{"cat README.md", "`-%c"},
+		{CHAT " -h", "\n  -%c "},
+	};
+	char letters[32] = "", sign[16];
+
+	ck_assert_int_eq(
+		sscanf(strstr(words_of("cat chat.c"), "getopt(argc, argv, \""),
+		       "getopt(argc, argv, \"%31[a-zA-Z:]", letters),
+		1);
+	ck_assert_uint_gt(strlen(letters), 8);
+	for (size_t i = 0; i < COUNT(places); i++) {
+		const char *text = words_of(places[i][0]);
+
+		for (char c = 'A'; c <= 'z'; c++) {
+			bool is_letter = c <= 'Z' || c >= 'a';
+
+			snprintf(sign, sizeof sign, places[i][1], c);
+			if (is_letter && i != 1)
+				ck_assert_msg(!strchr(letters, c) ==
+						      !strstr(text, sign),
+					      "%s: -%c", places[i][0], c);
+			else if (is_letter && strchr(letters, c))
+				ck_assert_msg(strstr(text, sign) != NULL,
+					      "README.md: -%c", c);
+		}
+	}
+}
+END_TEST
+
+/* All memory is in what `size` counts, with everybody in the middle of a
+   message: the stack and libc come on top. */
+START_TEST(needs_no_more_memory_than_declared)
+{
+	enum { PEOPLE = 1000, MARGIN = 400 };
+	static unsigned char frame[4096 + 14];
+	static int fds[PEOPLE];
+	char command[64];
+	long declared, used;
+	size_t size = build_frame(frame, 0x82, 4096, frame, 4096);
+	struct rlimit files = {.rlim_cur = 4096, .rlim_max = 4096};
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	start(&s, CHAT, "-n", "0", "-t", "0", NULL);
+	declared = atol(words_of("size " CHAT " | sed 1d | cut -f 4"));
+	for (int i = 0; i < PEOPLE; i++) {
+		fds[i] = join(&s, "");
+		send_all(fds[i], frame, size - 1);
+	}
+	for (long want = PEOPLE * (long)size; want > 0;)
+		want = metric(&s, "chat_received_bytes_total") < want ? want
+								      : 0;
+	snprintf(command, sizeof command,
+		 "sed -n 's/^Private_Dirty: *//p' /proc/%d/smaps_rollup",
+		 (int)s.pid);
+	used = atol(words_of(command));
+	ck_assert_int_gt(used, PEOPLE * 4096 / 1024);
+	ck_assert_msg(used < declared / 1024 + MARGIN,
+		      "%ld KB used, %ld declared", used, declared / 1024);
+	for (int i = 0; i < PEOPLE; i++)
+		close(fds[i]);
+	finish();
 }
 END_TEST
 
@@ -986,10 +1069,14 @@ Suite *chat_suite(void)
 	tcase_add_test(t, refuses_bad_usage);
 	tcase_add_test(t, says_no_more_than_fits_of_bad_usage);
 	tcase_add_test(t, says_where_to_point_a_browser);
+	tcase_add_test(t, documents_its_options);
+	if (getenv("UNDER") == NULL) /* whose memory is its own */
+		tcase_add_test(t, needs_no_more_memory_than_declared);
 	tcase_add_test(t, says_when_it_cannot_listen);
 	tcase_add_test(t, serves_an_inherited_socket);
 	tcase_add_test(t, does_not_inherit_what_does_not_listen);
-	tcase_add_test(t, fits_into_the_limit_of_descriptors);
+	if (getenv("UNDER") == NULL) /* which has descriptors of its own */
+		tcase_add_test(t, fits_into_the_limit_of_descriptors);
 	tcase_add_test(t, goes_on_when_nobody_reads_the_log);
 	tcase_add_test(t, is_quiet);
 	suite_add_tcase(suite, t);

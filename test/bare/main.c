@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs the suites that it is given, up to the first test that fails; of N tests
+   with PARTS=n PART=k those whose number leaves k. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../test.h"
+
+static const struct {
+	const char *name;
+	Suite *(*run)(void);
+} suites[] = {
+	{"sha1", sha1_suite},     {"base64", base64_suite},
+	{"ws", ws_suite},         {"http", http_suite},
+	{"inside", inside_suite}, {"kernel", kernel_suite},
+	{"chat", chat_suite},     {"wire", wire_suite},
+	{"hurt", hurt_suite},     {"crowd", crowd_suite},
+	{"soak", soak_suite},
+};
+
+int seconds;
+static int tests, part, parts = 1;
+static volatile pid_t running;
+
+/* Ends the test, with what it has started, and all. */
+static void give_up(int signal)
+{
+	(void)signal;
+	if (running > 0)
+		kill(-running, SIGKILL);
+	_exit(1);
+}
+
+void run_test(const char *name, test_function *f, int i)
+{
+	int status;
+
+	if (tests++ % parts != part)
+		return;
+	running = fork();
+	if (running == 0) {
+		setpgid(0, 0);
+		signal(SIGTERM, SIG_DFL);
+		alarm((unsigned)seconds);
+		f(i);
+		exit(0);
+	}
+	waitpid(running, &status, 0);
+	if (status == 0)
+		return;
+	fprintf(stderr, "failed: %s, %d\n", name, i);
+	give_up(0);
+}
+
+int main(int argc, char **argv)
+{
+	signal(SIGTERM, give_up);
+	if (getenv("PARTS") != NULL) {
+		part = atoi(getenv("PART"));
+		parts = atoi(getenv("PARTS"));
+	}
+	for (int k = 1; k < argc; k++) {
+		for (size_t i = 0; i < COUNT(suites); i++) {
+			if (strcmp(argv[k], suites[i].name) == 0)
+				suites[i].run();
+		}
+	}
+	printf("%d tests\n", tests / parts);
+	return 0;
+}
