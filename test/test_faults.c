@@ -3,7 +3,7 @@
  * Each system call that the server makes fails in each way that its man page
  * lists: strace makes it so.  What may be tried again must cost nobody
  * anything; what ends a connection, only that one.  Only for make faults, as it
- * needs strace.
+ * needs strace, and takes minutes: PART, one of PARTS, runs only its share.
  */
 #include <poll.h>
 #include <signal.h>
@@ -16,7 +16,6 @@
 
 #include "test.h"
 
-#define TRACE "test/build/faults.trace"
 #define SHAKE                                                  \
 	"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"  \
 	"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
@@ -57,7 +56,7 @@ static const struct call starts[] = {
 	{"bind", "EADDRINUSE EADDRNOTAVAIL EACCES EINVAL ENOMEM", ""},
 	{"listen", "EADDRINUSE EOPNOTSUPP", ""},
 	{"setsockopt", "ENOPROTOOPT ENOMEM", ""},
-	{"fcntl", "EINTR EACCES", ""},
+	{"fcntl", "EACCES EPERM", ""},
 	{"prlimit64", "EPERM EINVAL", ""},
 	{"getsockname", "ENOBUFS ENOTSOCK", ""},
 	{"connect", "ENETUNREACH EACCES EAGAIN", ""},
@@ -74,6 +73,8 @@ static struct fault {
 	char error[20];
 	bool fatal;
 } faults[100], at_start[40], endless[10];
+
+static int part, parts; /* of the tests, those with i % parts == part */
 
 static int flatten(struct fault *out, const struct call *in, size_t n)
 {
@@ -92,6 +93,7 @@ static int flatten(struct fault *out, const struct call *in, size_t n)
 }
 
 static struct server s;
+static char trace[40]; /* what strace writes, a file for each process */
 
 /* Begins to trace the server; strace says when it does. */
 static pid_t inject(const struct fault *f, const char *when)
@@ -108,7 +110,7 @@ static pid_t inject(const struct fault *f, const char *when)
 	tracer = fork();
 	if (tracer == 0) {
 		dup2(err[1], STDERR_FILENO);
-		execlp("strace", "strace", "-ttt", "-o", TRACE, "-e",
+		execlp("strace", "strace", "-ttt", "-o", trace, "-e",
 		       "trace=all", "-e", rule, "-p", pid, (char *)NULL);
 		_exit(127);
 	}
@@ -132,18 +134,18 @@ static void release(pid_t tracer)
 /* How many lines of the trace have a text; the times of the first and last. */
 static int count_calls(const char *text, double *first, double *last)
 {
-	FILE *trace = fopen(TRACE, "r");
+	FILE *file = fopen(trace, "r");
 	char line[2000];
 	int n = 0;
 
-	ck_assert(trace != NULL);
-	while (fgets(line, sizeof line, trace) != NULL) {
+	ck_assert(file != NULL);
+	while (fgets(line, sizeof line, file) != NULL) {
 		if (strstr(line, text) == NULL)
 			continue;
 		*last = atof(line);
 		*first = n++ == 0 ? *last : *first;
 	}
-	fclose(trace);
+	fclose(file);
 	return n;
 }
 
@@ -212,7 +214,7 @@ static int converse(int fds[MEMBERS], bool said)
 
 START_TEST(costs_nobody_else_anything)
 {
-	const struct fault *f = &faults[_i];
+	const struct fault *f = &faults[_i * parts + part];
 	int fds[MEMBERS], before, lost;
 	double from, to;
 	pid_t tracer;
@@ -244,7 +246,7 @@ END_TEST
 /* A call that fails and fails is tried again once a second, not in a spin. */
 START_TEST(waits_while_it_lasts)
 {
-	const struct fault *f = &endless[_i];
+	const struct fault *f = &endless[_i * parts + part];
 	double from = 0, to = 0;
 	pid_t tracer;
 	int fd, other;
@@ -269,7 +271,7 @@ END_TEST
 /* It starts all the same and works, or says why not and ends with 1. */
 START_TEST(starts_or_says_why_not)
 {
-	const struct fault *f = &at_start[_i];
+	const struct fault *f = &at_start[_i * parts + part];
 	char rule[80], out[2000] = "";
 	int pipes[2], status;
 	size_t len = 0;
@@ -283,7 +285,7 @@ START_TEST(starts_or_says_why_not)
 		dup2(pipes[1], STDERR_FILENO);
 		close(pipes[0]);
 		close(pipes[1]);
-		execlp("strace", "strace", "-D", "-qq", "-o", TRACE, "-e", rule,
+		execlp("strace", "strace", "-D", "-qq", "-o", trace, "-e", rule,
 		       "./chat", "-p", "0", (char *)NULL);
 		_exit(127);
 	}
@@ -310,18 +312,32 @@ START_TEST(starts_or_says_why_not)
 }
 END_TEST
 
+static int number(const char *name, int otherwise)
+{
+	return getenv(name) != NULL ? atoi(getenv(name)) : otherwise;
+}
+
+/* How many of n tests this process runs. */
+static int share(int n)
+{
+	return (n - part + parts - 1) / parts;
+}
+
 Suite *faults_suite(void)
 {
 	Suite *suite = suite_create("faults");
 	TCase *t = tcase_create("system calls that fail");
 
+	part = number("PART", 0);
+	parts = number("PARTS", 1);
+	snprintf(trace, sizeof trace, "test/build/faults-%d.trace", part);
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, costs_nobody_else_anything, 0,
-			    flatten(faults, calls, COUNT(calls)));
+			    share(flatten(faults, calls, COUNT(calls))));
 	tcase_add_loop_test(t, waits_while_it_lasts, 0,
-			    flatten(endless, for_ever, COUNT(for_ever)));
+			    share(flatten(endless, for_ever, COUNT(for_ever))));
 	tcase_add_loop_test(t, starts_or_says_why_not, 0,
-			    flatten(at_start, starts, COUNT(starts)));
+			    share(flatten(at_start, starts, COUNT(starts))));
 	suite_add_tcase(suite, t);
 	return suite;
 }
