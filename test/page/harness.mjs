@@ -67,9 +67,9 @@ export async function line(port, prefix = "") {
 	};
 }
 
-export async function startBrowser() {
+export async function startBrowser(executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium") {
 	return await chromium.launch({
-		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+		executablePath,
 		args: ["--no-sandbox", "--disable-gpu", "--disable-quic",
 		       "--no-first-run", "--disable-background-networking",
 		       "--disable-component-update", "--disable-sync"],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import assert from "node:assert/strict";
+import {readFileSync} from "node:fs";
 import {networkInterfaces} from "node:os";
 import {after, before, test as testFor} from "node:test";
 import {line, person, say, sayRaw, shaped, sideways, startBrowser, startChat, texts, violations}
@@ -636,6 +637,20 @@ test("what is new is read out, what is old is not", async () => {
 	assert.deepEqual(await bob.evaluate(() => changes), [["old", "true"], ["new", "false"], ["my own", "false"]]);
 	assert.equal(await bob.getByRole("log", {name: "Messages"}).count(), 1);
 	await context.close();
+	await leave(ann);
+	await chat.stop();
+});
+
+test("the client of the README works in the console", async () => {
+	const chat = await startChat();
+	const ann = await person(browser, chat.url, "Ann");
+	const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+	const lines = readme.match(/^ {4}const socket = new WebSocket[^]*?\n\n/m)[0];
+	const heard = ann.waitForEvent("console", m => m.text() === "Hello from the console");
+
+	await ann.evaluate(lines);
+	await heard;
+	await texts(ann, "Hello from the console");
 	await leave(ann);
 	await chat.stop();
 });
