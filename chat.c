@@ -1373,13 +1373,13 @@ static void announce(int i)
 		four->sin_port = port;
 		name_address(name, &a);
 	}
-	if (a.ss_family == AF_INET || a.ss_family == AF_INET6)
-		tell(STDOUT_FILENO, HTTP_TEXT("chat " VERSION ": open http://",
-					      name, "/ in a browser\n"));
-	else
+	if (a.ss_family == AF_UNIX)
 		tell(STDOUT_FILENO,
 		     HTTP_TEXT("chat " VERSION ": waits for a proxy at a "
 			       "unix-domain socket\n"));
+	else
+		tell(STDOUT_FILENO, HTTP_TEXT("chat " VERSION ": open http://",
+					      name, "/ in a browser\n"));
 }
 
 int main(int argc, char **argv)
