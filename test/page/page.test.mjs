@@ -632,6 +632,7 @@ test("what is new is read out, what is old is not", async () => {
 	await texts(bob, "old");
 	await bob.getByText("Connected, 2 here").waitFor();
 	await say(ann, "new");
+	await texts(bob, "new");  // what comes at once enters the list together
 	await say(bob, "my own");
 	await texts(bob, "my own");
 	assert.deepEqual(await bob.evaluate(() => changes), [["old", "true"], ["new", "false"], ["my own", "false"]]);
