@@ -48,7 +48,7 @@ enum {
 	TABLE = LISTENERS_MAX + CLIENTS_MAX + SPARE_SLOTS,
 	FILES = 8, /* descriptors besides the table's */
 	BUFFER = WS_BUFFER > REQUEST_MAX ? WS_BUFFER : REQUEST_MAX,
-	OUTBOX = 152,    /* HTTP_SWITCH and a notice, or a pong; and a Close */
+	OUTBOX = 152,    /* HTTP_SWITCH_LENGTH and a notice, or a pong; and a Close */
 	CLOSE_FRAME = 4, /* bytes of a Close, for which there is always room */
 	PEER = 48,       /* letters of "[address]:port" */
 	TIME = 32,       /* of a date */
@@ -716,7 +716,7 @@ static void join(int i, const struct http_request *r)
 	char n[HTTP_DIGITS];
 
 	http_switch((char *)c->outbox, r);
-	c->outbox_size = HTTP_SWITCH;
+	c->outbox_size = HTTP_SWITCH_LENGTH;
 	c->until = c->cursor = history_start();
 	if (c->cursor < slowest)
 		slowest = c->cursor;
@@ -747,16 +747,23 @@ static void refuse_origin(int i, const struct http_request *r)
 
 static void answer(int i, const struct http_request *r)
 {
-	if (r->handshake && !http_origin_ok(r, opt.hosts, opt.host_count)) {
+	bool metrics = http_text_is(r->path, "/metrics");
+
+	if (!http_text_is(r->path, "/") && (!metrics || r->handshake)) {
+		refuse(i, 404, r->head_only);
+	} else if (r->handshake &&
+		   ((opt.host_count > 0 &&
+		     !http_host_listed(r, opt.hosts, opt.host_count)) ||
+		    !http_origin_allowed(r, opt.hosts, opt.host_count))) {
 		refuse_origin(i, r);
 	} else if (r->handshake && people >= people_max) {
 		refuse(i, 503, false);
 	} else if (r->handshake) {
 		join(i, r);
-	} else if (r->resource == HTTP_METRICS) {
-		reply_metrics(i, r->head);
+	} else if (metrics) {
+		reply_metrics(i, r->head_only);
 	} else {
-		reply(i, 200, NULL, r->head);
+		reply(i, 200, NULL, r->head_only);
 	}
 }
 
@@ -775,7 +782,7 @@ static void take_request(int i, size_t n)
 	}
 	size = http_parse(&r, (const char *)buf, len);
 	if (size < 0) {
-		refuse(i, -size, r.head);
+		refuse(i, -size, r.head_only);
 	} else if (size > 0) {
 		answer(i, &r);
 		if (c->state == OPEN)

@@ -1,48 +1,64 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One HTTP/1.1 request in, one response out (RFC 9110, RFC 9112).
+ * Parses one HTTP/1.1 request and writes the head of one response (RFC 9110,
+ * RFC 9112).
  *
  *     GET /?query HTTP/1.1 CR LF        method, target, version
  *     Host: board:8080 CR LF            fields, their names in any case
  *     ... CR LF
  *     CR LF                             an empty line ends the head
  *
- * Strict on purpose: lines end in CR LF and are not folded, no single field
- * comes twice, and no request has a body, so that nobody in front of this
- * server can read a request differently.  Responses have no Date: the boards
- * this runs on often do not know it (RFC 9110, 6.6.1).
+ * The parser is strict, so that no proxy in front of it can understand a
+ * request differently: lines end in CR LF and are not folded, fields that must
+ * be unique may not repeat, and no request has a body.  Responses have no Date
+ * field: small boards often have no correct clock (RFC 9110, 6.6.1).
+ *
+ * A parse_ function parses buf[at..end) and returns > 0: the index after what
+ * it has parsed; 0: it needs more bytes; < 0: minus the status to answer with,
+ * and r->fault names the broken rule.  A store_ or check_ function returns 0 or
+ * minus a status.
  */
+#include <assert.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base64.h"
 #include "http.h"
 #include "sha1.h"
 
-/* Kinds of characters, as pairs of a first and a last one. */
-static const char zeros[] = "00", digits[] = "09", blanks[] = "\t\t  ";
-static const char visible[] = "!~", not_query[] = "!>@~";
-static const char between[] = "\t\t  ,,", member[] = "!+-\xff"; /* of lists */
-static const char base64_letters[] = "09AZaz++//";
-static const char token[] = "09AZaz!!#'*+-.^`||~~";    /* RFC 9110, 5.6.2 */
-static const char value[] = "\t\t ~\x80\xff";          /* RFC 9110, 5.5 */
-static const char scheme[] = "09AZaz++-.";             /* RFC 3986, 3.1 */
-static const char host[] = "09AZaz!!$.::;;==[[]]__~~"; /* 3.2.2, 3.2.3 */
+/* ---- Characters and texts ---- */
 
-static bool is(const char *kind, char c)
+/* Character classes.  Each is a list of ranges, two characters a range: "09AF"
+   is 0 to 9 and A to F. */
+static const char digits[] = "09", zeros[] = "00", blanks[] = "\t\t  ";
+static const char visible_chars[] = "!~", path_chars[] = "!>@~"; /* no "?" */
+static const char base64_chars[] = "09AZaz++//";
+static const char token_chars[] = "09AZaz!!#'*+-.^`||~~"; /* RFC 9110, 5.6.2 */
+static const char value_chars[] = "\t\t ~\x80\xff";       /* RFC 9110, 5.5 */
+static const char list_separators[] = "\t\t  ,,", list_chars[] = "!+-\xff";
+static const char scheme_chars[] = "09AZaz++-."; /* RFC 3986, 3.1 */
+static const char host_chars[] =
+	"09AZaz!!$.::;;==[[]]__~~"; /* RFC 3986, 3.2.2 and 3.2.3 */
+
+static bool in_class(char c, const char *ranges)
 {
 	unsigned char u = (unsigned char)c;
 
-	for (; *kind != '\0'; kind += 2) {
-		if (u >= (unsigned char)kind[0] && u <= (unsigned char)kind[1])
+	for (; *ranges != '\0'; ranges += 2) {
+		if (u >= (unsigned char)ranges[0] &&
+		    u <= (unsigned char)ranges[1])
 			return true;
 	}
 	return false;
 }
 
-/* Where the run of one kind that starts at buf[at] stops, or end. */
-static size_t span(const char *buf, size_t at, size_t end, const char *kind)
+/* Returns the index of the first character in buf[at..end) that is not in the
+   class, or end. */
+static size_t end_of_class(const char *buf, size_t at, size_t end,
+			   const char *ranges)
 {
-	while (at < end && is(kind, buf[at]))
+	while (at < end && in_class(buf[at], ranges))
 		at++;
 	return at;
 }
@@ -52,337 +68,412 @@ static struct http_text slice(const char *buf, size_t from, size_t to)
 	return (struct http_text){buf, from, to};
 }
 
-static bool all(struct http_text t, const char *kind)
+static bool all_in_class(struct http_text t, const char *ranges)
 {
-	return span(t.buf, t.from, t.to, kind) >= t.to;
+	return end_of_class(t.buf, t.from, t.to, ranges) >= t.to;
 }
 
-static bool exactly(struct http_text t, const char *word)
+bool http_text_is(struct http_text t, const char *word)
 {
 	size_t n = strlen(word);
 
 	return t.from + n == t.to && memcmp(t.buf + t.from, word, n) == 0;
 }
 
-static char lower(char c)
+static bool is_word_nocase(struct http_text t, const char *word)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	size_t n = strlen(word);
+
+	return t.from + n == t.to && strncasecmp(t.buf + t.from, word, n) == 0;
 }
 
-static bool alike(struct http_text a, struct http_text b)
+/* This compares one character at a time, because the value analysis that checks
+   this file follows indices, but not that both texts are equally long. */
+static bool equal_nocase(struct http_text a, struct http_text b)
 {
 	while (a.from < a.to && b.from < b.to &&
-	       lower(a.buf[a.from]) == lower(b.buf[b.from])) {
+	       strncasecmp(a.buf + a.from, b.buf + b.from, 1) == 0) {
 		a.from++;
 		b.from++;
 	}
 	return a.from >= a.to && b.from >= b.to;
 }
 
-static bool in_any_case(struct http_text t, const char *word)
+/* RFC 9110, 5.6.1: returns whether a list such as "keep-alive, Upgrade" has
+   this word, in any case.  The loop ends, because every byte of a field's value
+   is in one of the two classes, so that each turn moves `at`. */
+static bool list_contains(struct http_text list, const char *word)
 {
-	return alike(t, slice(word, 0, strlen(word)));
-}
+	size_t at = list.from, item;
 
-/* RFC 9110, 5.6.1: whether a word is in a list. */
-static bool lists(struct http_text list, const char *word)
-{
-	for (size_t at = list.from, stop; at < list.to; at = stop) {
-		at = span(list.buf, at, list.to, between);
-		stop = span(list.buf, at, list.to, member);
-		if (in_any_case(slice(list.buf, at, stop), word))
+	while (at < list.to) {
+		item = end_of_class(list.buf, at, list.to, list_separators);
+		at = end_of_class(list.buf, item, list.to, list_chars);
+		if (is_word_nocase(slice(list.buf, item, at), word))
 			return true;
 	}
 	return false;
 }
 
-/* Takes a word and the one blank behind it. */
-static int take_word(struct http_text *word, const char *buf, size_t at,
-		     size_t end, const char *kind)
-{
-	size_t stop = span(buf, at, end, kind);
+/* ---- The request line ---- */
 
-	*word = slice(buf, at, stop);
-	if (stop >= end)
-		return 0;
-	return stop == at || buf[stop] != ' ' ? -400 : (int)stop + 1;
+/* Returns minus the status; r->fault will name the broken rule. */
+static int reject(struct http_request *r, int status, const char *fault)
+{
+	r->fault = fault;
+	return -status;
 }
 
-/* RFC 9112, 3.2: "/path?query", or the same behind "http://host", which then
-   counts instead of the Host field.  False when it is neither. */
-static bool take_target(struct http_request *r, struct http_text target)
+/* RFC 9112, 3.1 */
+static int parse_method(struct http_request *r, const char *buf, size_t at,
+			size_t end)
+{
+	size_t stop = end_of_class(buf, at, end, token_chars);
+	struct http_text method = slice(buf, at, stop);
+
+	if (stop >= end)
+		return 0;
+	if (stop == at || buf[stop] != ' ')
+		return reject(r, 400, "malformed method");
+	r->head_only = http_text_is(method, "HEAD");
+	if (!r->head_only && !http_text_is(method, "GET"))
+		return reject(r, 405, "method is neither GET nor HEAD");
+	return (int)stop + 1;
+}
+
+/* RFC 9112, 3.2: stores the path of a target in its origin-form,
+   "/path?query", or in its absolute-form, "http://host/path?query".  Clients
+   send that to a proxy, but a server must accept it, too (3.2.2); its host
+   replaces the Host field.  Returns whether the target is one of the two. */
+static bool store_target(struct http_request *r, struct http_text target)
 {
 	static const char http[] = "http://";
 	const char *buf = target.buf;
-	size_t at = target.from, behind = at + sizeof http - 1, stop;
-	struct http_text path;
+	size_t path = target.from, host = path + sizeof http - 1, host_end;
 
-	if (behind < target.to && in_any_case(slice(buf, at, behind), http)) {
-		at = span(buf, behind, target.to, host);
-		r->authority = slice(buf, behind, at);
-		if (at <= behind) /* there is no host */
+	if (host < target.to && is_word_nocase(slice(buf, path, host), http)) {
+		host_end = end_of_class(buf, host, target.to, host_chars);
+		if (host_end == host)
 			return false;
+		r->authority = slice(buf, host, host_end);
+		path = host_end;
 	}
-	stop = span(buf, at, target.to, not_query);
-	path = slice(buf, at, stop);
-	if (exactly(path, "/") || (at >= stop && r->authority.to > 0))
-		r->resource = HTTP_PAGE;
-	else if (exactly(path, "/metrics"))
-		r->resource = HTTP_METRICS;
-	return at < stop ? buf[at] == '/' : r->authority.to > 0;
+	r->path = slice(buf, path,
+			end_of_class(buf, path, target.to, path_chars));
+	/* "http://host" means "http://host/": take the "/" before the host */
+	if (r->path.from == r->path.to && r->authority.to > 0)
+		r->path = slice(buf, host - 1, host);
+	return buf[r->path.from] == '/';
+}
+
+static int parse_target(struct http_request *r, const char *buf, size_t at,
+			size_t end)
+{
+	size_t stop = end_of_class(buf, at, end, visible_chars);
+
+	if (stop >= end)
+		return 0;
+	if (stop == at || buf[stop] != ' ')
+		return reject(r, 400, "malformed target");
+	if (!store_target(r, slice(buf, at, stop)))
+		return reject(r, 400, "target is neither path nor http://host");
+	return (int)stop + 1;
 }
 
 /* RFC 9112, 2.3.  Any HTTP/1.x is served as 1.1 (RFC 9110, 2.5). */
-static int take_version(struct http_request *r, const char *buf, size_t at,
-			size_t end)
+static int parse_version(struct http_request *r, const char *buf, size_t at,
+			 size_t end)
 {
-	static const char form[] = "HTTP/0.0\r\n"; /* 0: a digit */
+	static const char form[] = "HTTP/0.0\r\n"; /* 0: any digit */
 	size_t i;
 
 	for (i = 0; i < sizeof form - 1; i++) {
 		if (at + i >= end)
 			return 0;
-		if (form[i] == '0' ? !is(digits, buf[at + i])
+		if (form[i] == '0' ? !in_class(buf[at + i], digits)
 				   : buf[at + i] != form[i])
-			return -400;
+			return reject(r, 400,
+				      "malformed HTTP version or line end");
 	}
+	if (buf[at + 5] != '1')
+		return reject(r, 505, "HTTP version is not 1.x");
 	r->http_1_0 = buf[at + 7] == '0';
-	return buf[at + 5] == '1' ? (int)(at + i) : -505;
+	return (int)(at + i);
 }
 
-static int take_request_line(struct http_request *r, const char *buf, size_t at,
-			     size_t end)
+/* ---- Fields ---- */
+
+/* Stores the value of a field that may not repeat. */
+static int store_once(struct http_request *r, struct http_text *field,
+		      struct http_text value, const char *fault)
 {
-	struct http_text method, target;
-	int n = take_word(&method, buf, at, end, token);
-
-	if (n <= 0)
-		return n;
-	r->head = exactly(method, "HEAD");
-	if (!r->head && !exactly(method, "GET"))
-		return -405;
-	n = take_word(&target, buf, (size_t)n, end, visible);
-	if (n <= 0)
-		return n;
-	return take_target(r, target) ? take_version(r, buf, (size_t)n, end)
-				      : -400;
-}
-
-/* Notes a field that may come but once, and with a valid value. */
-static int note(struct http_text *field, struct http_text v, bool valid)
-{
-	bool again = field->to > 0;
-
-	*field = v;
-	return valid && !again ? 0 : -400;
-}
-
-/* What a field means: 0 or minus a status. */
-static int judge_field(struct http_request *r, struct http_text name,
-		       struct http_text v)
-{
-	if (in_any_case(name, "upgrade"))
-		r->websocket = r->websocket || lists(v, "websocket");
-	else if (in_any_case(name, "connection"))
-		r->upgrade = r->upgrade || lists(v, "upgrade");
-	else if (in_any_case(name, "origin"))
-		return note(&r->origin, v, true);
-	else if (in_any_case(name, "sec-websocket-key"))
-		return note(&r->key, v, true);
-	else if (in_any_case(name, "sec-websocket-version"))
-		return note(&r->version, v, true);
-	else if (in_any_case(name, "host")) /* RFC 9112, 3.2 */
-		return note(&r->host, v, all(v, host));
-	else if (in_any_case(name, "transfer-encoding")) /* RFC 9112, 6.1 */
-		return -501;
-	else if (in_any_case(name, "content-length") && !all(v, zeros) &&
-		 all(v, digits)) /* RFC 9110, 8.6: a body */
-		return -413;
-	else if (in_any_case(name, "content-length"))
-		return note(&r->length, v, v.from < v.to && all(v, zeros));
+	if (field->to > 0)
+		return reject(r, 400, fault);
+	*field = value;
 	return 0;
 }
 
-/* RFC 9112, 5: "name: value".  No blank before the colon (5.1), nor at the
-   start of the line (5.2: obs-fold). */
-static int take_field(struct http_request *r, const char *buf, size_t at,
-		      size_t end)
+/* RFC 9110, 8.6 */
+static int store_length(struct http_request *r, struct http_text value)
 {
-	size_t colon = span(buf, at, end, token), from, to, stop;
+	if (value.from == value.to || !all_in_class(value, digits))
+		return reject(r, 400, "Content-Length is not a number");
+	if (!all_in_class(value, zeros))
+		return reject(r, 413, "body (Content-Length)");
+	return store_once(r, &r->length, value, "two Content-Length fields");
+}
+
+/* Stores a field if this server uses it. */
+static int store_field(struct http_request *r, struct http_text name,
+		       struct http_text value)
+{
+	if (is_word_nocase(name, "Upgrade"))
+		r->lists_websocket |= list_contains(value, "websocket");
+	if (is_word_nocase(name, "Connection"))
+		r->lists_upgrade |= list_contains(value, "upgrade");
+	if (is_word_nocase(name, "Origin"))
+		return store_once(r, &r->origin, value, "two Origin fields");
+	if (is_word_nocase(name, "Sec-WebSocket-Key"))
+		return store_once(r, &r->key, value,
+				  "two Sec-WebSocket-Key fields");
+	if (is_word_nocase(name, "Sec-WebSocket-Version"))
+		return store_once(r, &r->version, value,
+				  "two Sec-WebSocket-Version fields");
+	if (is_word_nocase(name, "Transfer-Encoding")) /* RFC 9112, 6.1 */
+		return reject(r, 501, "body (Transfer-Encoding)");
+	if (is_word_nocase(name, "Content-Length"))
+		return store_length(r, value);
+	if (!is_word_nocase(name, "Host"))
+		return 0;
+	if (!all_in_class(value, host_chars)) /* RFC 9112, 3.2 */
+		return reject(r, 400, "malformed Host");
+	return store_once(r, &r->host, value, "two Host fields");
+}
+
+/* RFC 9112, 5: "name: value", with blanks around the value, but none before
+   the colon (5.1) and none before the name, which would continue the line
+   before, an obsolete form (5.2). */
+static int parse_field(struct http_request *r, const char *buf, size_t at,
+		       size_t end)
+{
+	size_t colon = end_of_class(buf, at, end, token_chars), from, to, stop;
 	int error;
 
 	if (colon >= end)
 		return 0;
-	if (colon == at || buf[colon] != ':')
-		return -400;
-	from = span(buf, colon + 1, end, blanks);
-	to = stop = span(buf, from, end, value);
+	if (colon == at)
+		return reject(r, 400, "field without a name, or a folded line");
+	if (buf[colon] != ':')
+		return reject(r, 400, "no colon directly after a field name");
+	from = end_of_class(buf, colon + 1, end, blanks);
+	to = stop = end_of_class(buf, from, end, value_chars);
 	if (stop < end && buf[stop] != '\r')
-		return -400;
+		return reject(r, 400, "control character in a field value");
 	if (stop + 1 >= end)
 		return 0;
 	if (buf[stop + 1] != '\n')
-		return -400;
-	while (to > from && is(blanks, buf[to - 1]))
+		return reject(r, 400, "CR without LF");
+	while (to > from && in_class(buf[to - 1], blanks))
 		to--;
-	error = judge_field(r, slice(buf, at, colon), slice(buf, from, to));
+	error = store_field(r, slice(buf, at, colon), slice(buf, from, to));
 	return error < 0 ? error : (int)stop + 2;
 }
 
-/* What a whole head comes to: 0 or minus a status. */
-static int judge(struct http_request *r)
-{
-	size_t stop = span(r->key.buf, r->key.from, r->key.to, base64_letters);
+/* ---- The head ---- */
 
+/* A key is 16 bytes in Base64: 22 characters and "==". */
+static bool is_key(struct http_text key)
+{
+	size_t stop = end_of_class(key.buf, key.from, key.to, base64_chars);
+
+	return key.to - key.from == HTTP_KEY_LENGTH &&
+	       http_text_is(slice(key.buf, stop, key.to), "==");
+}
+
+/* RFC 6455, 4.2.1 */
+static int check_handshake(struct http_request *r)
+{
+	if (r->head_only)
+		return reject(r, 400, "handshake by HEAD");
+	if (r->http_1_0)
+		return reject(r, 400, "handshake in HTTP/1.0");
+	if (!r->lists_websocket)
+		return reject(r, 400, "Upgrade does not list websocket");
+	if (!r->lists_upgrade)
+		return reject(r, 400, "Connection does not list upgrade");
+	if (!http_text_is(r->version, "13")) /* 4.4 */
+		return reject(r, 426, "Sec-WebSocket-Version is not 13");
+	if (!is_key(r->key))
+		return reject(r, 400,
+			      "Sec-WebSocket-Key is not 16 bytes in Base64");
+	r->handshake = true;
+	return 0;
+}
+
+/* Checks a complete head. */
+static int check_head(struct http_request *r)
+{
 	if (r->host.to == 0 && !r->http_1_0) /* RFC 9112, 3.2 */
-		return -400;
+		return reject(r, 400, "no Host field");
 	if (r->authority.to > 0)
 		r->host = r->authority;
-	if (r->http_1_0) /* RFC 9110, 7.8: then an Upgrade is none */
-		r->websocket = false;
-	r->handshake = r->websocket || r->key.to > 0;
-	if (r->resource != HTTP_PAGE &&
-	    (r->resource == HTTP_NOTHING || r->handshake))
-		return -404;
-	if (!r->handshake)
-		return 0;
-	/* RFC 6455, 4.2.1: GET, Upgrade, Connection, a version (4.4), and a
-	   key, 16 bytes in Base64 */
-	if (r->head || !r->websocket || !r->upgrade)
-		return -400;
-	if (!exactly(r->version, "13"))
-		return -426;
-	if (r->key.to - r->key.from != HTTP_KEY ||
-	    !exactly(slice(r->key.buf, stop, r->key.to), "=="))
-		return -400;
+	/* RFC 9110, 7.8: an Upgrade field in HTTP/1.0 is ignored */
+	if (r->key.to > 0 || (r->lists_websocket && !r->http_1_0))
+		return check_handshake(r);
 	return 0;
 }
 
 int http_parse(struct http_request *r, const char *buf, size_t len)
 {
 	size_t end = len < REQUEST_MAX ? len : REQUEST_MAX;
+	const struct http_text none = slice(buf, 0, 0);
 	int at, error;
-	const struct http_text none = {buf, 0, 0};
 
-	*r = (struct http_request){.authority = none,
-				   .host = none,
-				   .origin = none,
-				   .key = none,
-				   .version = none,
-				   .length = none};
+	*r = (struct http_request){.fault = NULL};
+	r->path = r->host = r->origin = r->key = none;
+	r->version = r->authority = r->length = none;
 	if (end == 1 && buf[0] == '\r')
 		return 0;
-	/* RFC 9112, 2.2: an empty line in front is ignored */
+	/* RFC 9112, 2.2: an empty line before the request is ignored */
 	at = end >= 2 && memcmp(buf, "\r\n", 2) == 0 ? 2 : 0;
-	at = take_request_line(r, buf, (size_t)at, end);
+	at = parse_method(r, buf, (size_t)at, end);
+	if (at > 0)
+		at = parse_target(r, buf, (size_t)at, end);
+	if (at > 0)
+		at = parse_version(r, buf, (size_t)at, end);
 	if (at == 0 && end == REQUEST_MAX)
-		return -414;
+		return reject(r, 414, "request line exceeds REQUEST_MAX");
 	while (at > 0 && (size_t)at < end && buf[at] != '\r')
-		at = take_field(r, buf, (size_t)at, end);
+		at = parse_field(r, buf, (size_t)at, end);
 	if (at < 0)
 		return at;
 	if (at == 0 || (size_t)at + 1 >= end)
-		return end == REQUEST_MAX ? -431 : 0;
-	error = buf[at + 1] == '\n' ? judge(r) : -400;
+		return end == REQUEST_MAX
+			       ? reject(r, 431, "head exceeds REQUEST_MAX")
+			       : 0;
+	if (buf[at + 1] != '\n')
+		return reject(r, 400, "CR without LF");
+	error = check_head(r);
 	return error < 0 ? error : at + 2;
 }
 
+/* ---- Whom to let in ---- */
+
 static bool is_listed(struct http_text t, const char *const *hosts, int n)
 {
-	while (n > 0 && !in_any_case(t, hosts[n - 1]))
-		n--;
-	return n > 0;
+	for (int i = 0; i < n; i++) {
+		if (is_word_nocase(t, hosts[i]))
+			return true;
+	}
+	return false;
 }
 
-bool http_origin_ok(const struct http_request *r, const char *const *hosts,
-		    int n)
+bool http_host_listed(const struct http_request *r, const char *const *hosts,
+		      int n)
 {
-	struct http_text o = r->origin;
+	return is_listed(r->host, hosts, n);
+}
+
+/* A browser lets every page open a WebSocket to every server, and says in
+   Origin which page it is.  Only the server can refuse the page of a stranger,
+   which would otherwise read and write in the name of the browser's user. */
+bool http_origin_allowed(const struct http_request *r, const char *const *hosts,
+			 int n)
+{
+	struct http_text origin = r->origin, host;
 	size_t at;
 
-	if (n > 0 && !is_listed(r->host, hosts, n))
-		return false;
-	if (o.to == 0)
+	if (origin.to == 0)
 		return true;
-	/* RFC 6454, 6.2: scheme, "://", host and perhaps port; or "null" */
-	at = span(o.buf, o.from, o.to, scheme);
-	if (at == o.from || at + 3 >= o.to ||
-	    !exactly(slice(o.buf, at, at + 3), "://"))
+	/* RFC 6454, 6.2: "scheme://host" or "scheme://host:port", or "null" */
+	at = end_of_class(origin.buf, origin.from, origin.to, scheme_chars);
+	if (at == origin.from || at + 3 >= origin.to ||
+	    !http_text_is(slice(origin.buf, at, at + 3), "://"))
 		return false;
-	o.from = at + 3;
-	return is_listed(o, hosts, n) || alike(o, r->host);
+	host = slice(origin.buf, at + 3, origin.to);
+	return equal_nocase(host, r->host) || is_listed(host, hosts, n);
 }
 
+/* ---- Responses ---- */
+
+/* RFC 6455, 4.2.2, 5.4: the accept key is the SHA-1 digest of the client's key
+   and this GUID.  It proves that the server has understood the handshake: no
+   server that knows only HTTP would compute it. */
 void http_switch(char *out, const struct http_request *r)
 {
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-	unsigned char proof[HTTP_KEY + sizeof guid - 1] = {0};
+	unsigned char proof[HTTP_KEY_LENGTH + sizeof guid - 1];
 	unsigned char digest[SHA1_SIZE];
-	struct http_text key = r->key;
 	char accept[BASE64_LENGTH(SHA1_SIZE) + 1];
 
-	/* RFC 6455, 4.2.2, 5.4: who knows the GUID speaks WebSocket */
-	for (size_t i = 0; i < HTTP_KEY && key.from + i < key.to; i++)
-		proof[i] = (unsigned char)key.buf[key.from + i];
-	memcpy(proof + HTTP_KEY, guid, sizeof guid - 1);
+	memcpy(proof, r->key.buf + r->key.from, HTTP_KEY_LENGTH);
+	memcpy(proof + HTTP_KEY_LENGTH, guid, sizeof guid - 1);
 	sha1(digest, proof, sizeof proof);
 	base64(accept, digest, sizeof digest);
-	http_join(out, HTTP_SWITCH + 1,
-		  HTTP_TEXT("HTTP/1.1 101 Switching Protocols\r\n"
-			    "Upgrade: websocket\r\n"
-			    "Connection: Upgrade\r\n"
-			    "Sec-WebSocket-Accept: ",
-			    accept, "\r\n\r\n"));
+	snprintf(out, HTTP_SWITCH_LENGTH + 1,
+		 HTTP_SWITCH_START "%s" HTTP_SWITCH_END, accept);
 }
 
-/* RFC 9110, 15. */
+/* The statuses (RFC 9110, 15) and the fields that must come with them. */
+static const struct status {
+	int status;
+	const char *text, *fields;
+} statuses[] = {
+	{200, "200 OK", ""},
+	{400, "400 Bad Request", ""},
+	{403, "403 Forbidden", ""},
+	{404, "404 Not Found", ""},
+	{405, "405 Method Not Allowed", "Allow: GET, HEAD\r\n"},
+	{408, "408 Request Timeout", ""},
+	{413, "413 Content Too Large", ""},
+	{414, "414 URI Too Long", ""},
+	{421, "421 Misdirected Request", ""},
+	{426, "426 Upgrade Required", /* RFC 6455, 4.4 */
+	 "Upgrade: websocket\r\nConnection: upgrade\r\n"
+	 "Sec-WebSocket-Version: 13\r\n"},
+	{429, "429 Too Many Requests", ""},               /* RFC 6585, 4 */
+	{431, "431 Request Header Fields Too Large", ""}, /* RFC 6585, 5 */
+	{501, "501 Not Implemented", ""},
+	{503, "503 Service Unavailable", "Retry-After: 10\r\n"},
+	{505, "505 HTTP Version Not Supported", ""},
+	{0, NULL, ""}, /* ends the table: any other status */
+};
+
+static const struct status *find_status(int status)
+{
+	const struct status *s = statuses;
+
+	while (s->text != NULL && s->status != status)
+		s++;
+	return s;
+}
+
 const char *http_status(int status)
 {
-	switch (status) {
-	case 200: return "200 OK";
-	case 403: return "403 Forbidden";
-	case 404: return "404 Not Found";
-	case 405: return "405 Method Not Allowed";
-	case 408: return "408 Request Timeout";
-	case 413: return "413 Content Too Large";
-	case 414: return "414 URI Too Long";
-	case 426: return "426 Upgrade Required";
-	case 431: return "431 Request Header Fields Too Large";
-	case 501: return "501 Not Implemented";
-	case 503: return "503 Service Unavailable";
-	case 505: return "505 HTTP Version Not Supported";
-	default: return "400 Bad Request";
-	}
-}
-
-/* The fields that a status must come with. */
-static const char *status_fields(int status)
-{
-	switch (status) {
-	case 405: return "Allow: GET, HEAD\r\n";
-	case 426: /* RFC 6455, 4.4 */
-		return "Upgrade: websocket\r\nConnection: upgrade\r\n"
-		       "Sec-WebSocket-Version: 13\r\n";
-	case 503: return "Retry-After: 10\r\n";
-	default: return "";
-	}
+	return find_status(status)->text;
 }
 
 size_t http_head(char *out, int status, const char *type, size_t length,
 		 const char *fields)
 {
-	char n[HTTP_DIGITS];
+	const struct status *s = find_status(status);
+	int n;
 
-	/* RFC 9112, 6.3 and 9.6 */
-	return http_join(
-		out, HTTP_HEAD_MAX,
-		HTTP_TEXT("HTTP/1.1 ", http_status(status),
-			  "\r\nConnection: close\r\nContent-Type: ", type,
-			  "\r\nContent-Length: ", http_decimal(n, length, 1),
-			  "\r\nX-Content-Type-Options: nosniff\r\n",
-			  status_fields(status), fields, "\r\n"));
+	assert(s->text != NULL);
+	/* RFC 9112, 6.3 and 9.6: Content-Length ends the body, and the
+	   connection ends after it */
+	n = snprintf(out, HTTP_HEAD_MAX,
+		     "HTTP/1.1 %s\r\n"
+		     "Connection: close\r\n"
+		     "Content-Type: %s\r\n"
+		     "Content-Length: %zu\r\n"
+		     "X-Content-Type-Options: nosniff\r\n"
+		     "%s%s\r\n",
+		     s->text, type, length, s->fields, fields);
+	return n < HTTP_HEAD_MAX ? (size_t)n : HTTP_HEAD_MAX - 1;
 }
 
+/* old chat.c */
 static size_t add(char *out, size_t at, size_t max, const char *text)
 {
 	size_t len = strlen(text);

@@ -4,18 +4,25 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "config.h"
 
-enum {
-	HTTP_KEY = 24,        /* letters in a Sec-WebSocket-Key */
-	HTTP_SWITCH = 129,    /* bytes of the response that opens a WebSocket */
-	HTTP_HEAD_MAX = 1024, /* room for the head of any other response */
-	HTTP_DIGITS = 21,     /* room for any number in decimal, and its 0 */
-};
+/* The response that accepts a handshake (RFC 6455, 4.2.2), up to the value of
+   its last field.  A field that is added here makes HTTP_SWITCH_LENGTH grow. */
+#define HTTP_SWITCH_START                      \
+	"HTTP/1.1 101 Switching Protocols\r\n" \
+	"Upgrade: websocket\r\n"               \
+	"Connection: Upgrade\r\n"              \
+	"Sec-WebSocket-Accept: "
+#define HTTP_SWITCH_END "\r\n\r\n"
 
-enum http_resource { HTTP_NOTHING, HTTP_PAGE, HTTP_METRICS };
+enum {
+	HTTP_KEY_LENGTH = 24,    /* characters in a Sec-WebSocket-Key */
+	HTTP_ACCEPT_LENGTH = 28, /* characters in a Sec-WebSocket-Accept */
+	HTTP_SWITCH_LENGTH = sizeof HTTP_SWITCH_START - 1 + HTTP_ACCEPT_LENGTH +
+			     sizeof HTTP_SWITCH_END - 1, /* all of it */
+	HTTP_HEAD_MAX = 1024, /* room for the head of any other response */
+};
 
 struct http_text { /* buf[from..to); to is 0 if the request has none */
 	const char *buf;
@@ -23,51 +30,69 @@ struct http_text { /* buf[from..to); to is 0 if the request has none */
 };
 
 struct http_request {
-	enum http_resource resource; /* what the target names */
-	bool head;                   /* HEAD: the body is not wanted */
-	bool http_1_0;               /* not 1.1 or later */
-	bool handshake;              /* good, as of RFC 6455, 4.2.1 */
-	bool websocket, upgrade;     /* listed in Upgrade; in Connection */
-	struct http_text authority;  /* of a target that has one */
-	struct http_text host, origin, key, version, length;
+	struct http_text path;    /* of the target, without its query */
+	struct http_text host;    /* the target's authority, or else Host */
+	struct http_text origin;  /* Origin: the page that a browser shows */
+	struct http_text key;     /* Sec-WebSocket-Key */
+	struct http_text version; /* Sec-WebSocket-Version */
+	bool head_only;    /* the method is HEAD: the response has no body */
+	bool handshake;    /* a valid WebSocket handshake (RFC 6455, 4.2.1) */
+	const char *fault; /* the rule that a rejected request breaks, such as
+			      "no Host field": at most 60 characters */
+	/* What http_parse() keeps for itself: */
+	struct http_text authority; /* of an absolute-form target */
+	struct http_text length;    /* Content-Length */
+	bool http_1_0;              /* the version is HTTP/1.0 */
+	bool lists_websocket;       /* Upgrade lists "websocket" */
+	bool lists_upgrade;         /* Connection lists "upgrade" */
 };
 
 /*
- * Reads a request's head (RFC 9112) from buf[0..len), its start each time.
- * > 0  it is whole and this long; r's texts point into buf.
- * 0    more is needed; never so when len >= REQUEST_MAX.
- * < 0  minus the status that it has earned, as soon as that is certain:
- *      400, 404, 405, 413, 414, 426, 431, 501 or 505.
+ * Parses the head of a request (RFC 9112).  buf must start with the request's
+ * first byte on every call.  Returns
+ * > 0  when the head is complete, its length; the texts of r point into buf;
+ * 0    when it needs more bytes, which never happens if len >= REQUEST_MAX;
+ * < 0  as soon as an error is certain, minus the status to answer with: 400,
+ *      405, 413, 414, 426, 431, 501 or 505.  Of r, only fault and head_only
+ *      are then of use.
  */
 int http_parse(struct http_request *r, const char *buf, size_t len);
 
-/* Whether r's Origin may join: none (not a browser), the host and port of
-   r->host, or one of hosts[0..n).  If n > 0, r->host must be one of them too,
-   against DNS rebinding (RFC 6455, 10.2). */
-bool http_origin_ok(const struct http_request *r, const char *const *hosts,
-		    int n);
+/* Returns whether t is exactly this word. */
+bool http_text_is(struct http_text t, const char *word);
 
-/* Writes the HTTP_SWITCH bytes that accept a handshake (RFC 6455, 4.2.2), and a
-   0 behind them. */
+/* Returns whether r->host is one of hosts[0..n), in any case.  This stops DNS
+   rebinding: the owner of evil.example lets that name lead to our address, so
+   that Host and Origin are equal, but both are a name that is not ours. */
+bool http_host_listed(const struct http_request *r, const char *const *hosts,
+		      int n);
+
+/* Returns whether the page that sent r may join (RFC 6455, 10.2).  It may if
+   its Origin's host and port are r->host or one of hosts[0..n), in any case.
+   A client without an Origin is no browser, and may join as well. */
+bool http_origin_allowed(const struct http_request *r, const char *const *hosts,
+			 int n);
+
+/* Writes the response that accepts the handshake r: HTTP_SWITCH_LENGTH bytes
+   and a terminating 0. */
 void http_switch(char *out, const struct http_request *r);
 
-/* Writes the head of a response with length bytes of body to out, a C string
-   below HTTP_HEAD_MAX; fields are lines to add to it.  Returns its length. */
+/* Writes the head of a response that ends the connection, and a terminating 0;
+   returns its length.  http_status() knows the status; length bytes of body
+   will follow; fields holds more field lines, each with its CR LF.  The head
+   is cut if it does not fit in the HTTP_HEAD_MAX bytes of out. */
 size_t http_head(char *out, int status, const char *type, size_t length,
 		 const char *fields);
 
-/* A status that this server sends, as "404 Not Found". */
+/* Returns a status with its reason phrase, such as "404 Not Found", or NULL for
+   a status that this server never sends. */
 const char *http_status(int status);
 
-/* Parts of a text, as http_join() takes them: C strings. */
+/* old chat.c */
+#include <stdint.h>
+enum { HTTP_DIGITS = 21 };
 #define HTTP_TEXT(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-/* Writes one part behind the other, up to a NULL, to out, which has room for
-   max bytes: what does not fit is cut.  Ends with a 0; returns the length. */
 size_t http_join(char *out, size_t max, const char *const *parts);
-
-/* n in decimal, with zeros in front if it has fewer digits than width, at most
-   20; returns out, a C string. */
 const char *http_decimal(char out[HTTP_DIGITS], uint64_t n, unsigned width);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A request gets the same answer however much of it is there: none until it is
-   decided, and never another one after that. */
+/* Parses each prefix of a request: a shorter one needs more bytes until the
+   result is certain, and then the result stays the same. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,14 +19,18 @@ static int parse(struct http_request *r, const unsigned char *data, size_t len,
 static void use(const struct http_request *r)
 {
 	static const char *const hosts[] = {"board", "board:8080"};
-	char out[HTTP_SWITCH + 1];
+	char out[HTTP_SWITCH_LENGTH + 1];
 
-	http_origin_ok(r, hosts, 0);
-	http_origin_ok(r, hosts, 2);
+	if (r->fault != NULL || r->path.buf[r->path.from] != '/')
+		abort();
+	http_text_is(r->path, "/metrics");
+	http_host_listed(r, hosts, 2);
+	http_origin_allowed(r, hosts, 0);
+	http_origin_allowed(r, hosts, 2);
 	if (!r->handshake)
 		return;
 	http_switch(out, r);
-	if (strlen(out) != HTTP_SWITCH)
+	if (strlen(out) != HTTP_SWITCH_LENGTH)
 		abort();
 }
 
@@ -40,7 +44,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	if (whole > 0)
 		use(&r);
 	free(copy);
-	if (whole > (int)size || (whole == 0 && size >= REQUEST_MAX))
+	if ((whole < 0) != (r.fault != NULL) || whole > (int)size ||
+	    (whole == 0 && size >= REQUEST_MAX))
 		abort();
 	for (size_t len = 0; len < size && n == 0; len++) {
 		n = parse(&r, data, len, &copy);
