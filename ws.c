@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * WebSocket frames (RFC 6455, section 5), the server's side: masked ones in,
- * unmasked ones out, no extension.
+ * WebSocket frames (RFC 6455, section 5) as a server sees them: it decodes
+ * masked frames and writes headers of unmasked ones, without extensions.
  *
  *      byte 0             byte 1             then
  *     +-+-+-+-+---------+-+-----------------+----------+------+---------
@@ -11,9 +11,14 @@
  *     | |1|2|3|         |K| 127 and 8 bytes | 8 bytes  |      |
  *     +-+-+-+-+---------+-+-----------------+----------+------+---------
  *
- * A message is a text or binary frame, or a first fragment of one (FIN 0) and
- * continuations up to one with FIN 1; control frames may stand between them.
- * Every rule is tested as soon as the byte that decides it is there.
+ * A message is one text or binary frame with FIN 1, or a first fragment with
+ * FIN 0 and continuations, of which the last has FIN 1.  Control frames may
+ * come between the fragments.  Each rule is checked at the first byte that can
+ * break it.
+ *
+ * ws_decode() returns > 0: the index after a frame; 0: it needs more bytes;
+ * < 0: minus the close code to answer with.  A check_ function returns 0 or
+ * minus a close code.
  */
 #include <string.h>
 
@@ -27,214 +32,220 @@ static bool is_control(unsigned char first_byte)
 	return first_byte & 0x08;
 }
 
-/* 7.4: what may be on the wire: 1004 to 1006 and 1015 may not, and neither may
-   what nobody has defined yet. */
-static bool is_wire_code(int code)
+/* 7.4: returns whether a peer may send this close code.  1004 to 1006 and 1015
+   are reserved, and the other numbers left out are not defined. */
+static bool is_valid_code(int code)
 {
 	return (code >= 1000 && code <= 1003) ||
 	       (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
 
 /*
- * RFC 3629, 4: takes one byte of a text; false when no text has it here.
- * Within a character, `more` bytes are to come and the next lies in low..high:
- * that range, narrower behind four of the first bytes, is what keeps out
- * overlong forms, surrogates, and all above U+10FFFF.
+ * RFC 3629, 4: decodes the next byte of a text.  Returns false if the byte is
+ * invalid there.  Inside a character, utf8_more bytes are missing, and the next
+ * one must be in utf8_low..utf8_high.  This range is 80..BF, but narrower after
+ * E0, ED, F0 and F4, which excludes overlong forms, surrogates and everything
+ * above U+10FFFF.
  */
 static bool utf8_next(struct ws_decoder *d, unsigned char byte)
 {
-	if (d->more > 0 && (byte < d->low || byte > d->high))
+	if (d->utf8_more > 0 && (byte < d->utf8_low || byte > d->utf8_high))
 		return false;
-	if (d->more == 0 && byte >= 0x80) {
+	if (d->utf8_more > 0) {
+		d->utf8_more--;
+		d->utf8_low = 0x80;
+		d->utf8_high = 0xbf;
+	} else if (byte >= 0x80) {
 		if (byte < 0xc2 || byte > 0xf4)
 			return false;
-		d->more = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-		d->low = byte == 0xe0 ? 0xa0 : byte == 0xf0 ? 0x90 : 0x80;
-		d->high = byte == 0xed ? 0x9f : byte == 0xf4 ? 0x8f : 0xbf;
-	} else if (d->more > 0) {
-		d->more--;
-		d->low = 0x80;
-		d->high = 0xbf;
+		d->utf8_more = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+		d->utf8_low = byte == 0xe0 ? 0xa0 : byte == 0xf0 ? 0x90 : 0x80;
+		d->utf8_high = byte == 0xed ? 0x9f : byte == 0xf4 ? 0x8f : 0xbf;
 	}
 	return true;
 }
 
-static bool utf8(struct ws_decoder *d, const unsigned char *in, size_t at,
-		 size_t end)
+/* Decodes a part of a text.  Returns false if it contains an invalid byte. */
+static bool utf8_part(struct ws_decoder *d, const unsigned char *in, size_t at,
+		      size_t to)
 {
-	while (at < end && utf8_next(d, in[at]))
+	while (at < to && utf8_next(d, in[at]))
 		at++;
-	return at >= end;
+	return at >= to;
 }
 
-/* 5.2, 5.4, 5.5: what the first byte of a frame decides. */
-static bool may_start(const struct ws_decoder *d)
+/* Returns whether a frame may begin with this byte (5.2, 5.4, 5.5). */
+static bool first_byte_ok(const struct ws_decoder *d)
 {
 	int opcode = d->header[0] & OPCODE;
 
-	if (d->header[0] & RSV) /* no extension was agreed on */
+	if (d->header[0] & RSV) /* 5.2: no extension was agreed on */
 		return false;
-	if (is_control(d->header[0]))
+	if (is_control(d->header[0])) /* 5.5: never fragmented */
 		return opcode <= WS_PONG && (d->header[0] & FIN);
-	if (opcode == WS_CONTINUATION)
-		return d->message != 0;
-	return opcode <= WS_BINARY && d->message == 0;
+	if (opcode == WS_CONTINUATION) /* 5.4: a message is in progress */
+		return d->message_opcode != 0;
+	return opcode <= WS_BINARY && d->message_opcode == 0;
 }
 
-/* 5.2: the payload length, all of whose bytes are there; 0 or minus a code. */
-static int take_length(struct ws_decoder *d, unsigned extended)
+/* Decodes the payload length (5.2) when all of its bytes have arrived. */
+static int check_length(struct ws_decoder *d, unsigned extended)
 {
-	uint64_t length = extended > 0 ? 0 : d->header[1] & LENGTH;
+	uint64_t len = extended > 0 ? 0 : d->header[1] & LENGTH;
 
 	for (unsigned i = 0; i < extended; i++)
-		length = length << 8 | d->header[2 + i];
+		len = len << 8 | d->header[2 + i];
 	/* "the minimal number of bytes MUST be used" */
-	if ((extended == 2 && length < 126) ||
-	    (extended == 8 && length <= 0xffff))
+	if ((extended == 2 && len < 126) || (extended == 8 && len <= 0xffff))
 		return -WS_PROTOCOL_ERROR;
-	if (!is_control(d->header[0]) && length > MESSAGE_MAX - d->have)
+	if (!is_control(d->header[0]) && len > MESSAGE_MAX - d->message_len)
 		return -WS_TOO_BIG;
-	d->length = (uint32_t)length;
+	d->payload_len = (uint32_t)len;
 	return 0;
 }
 
 static void start_payload(struct ws_decoder *d)
 {
-	for (unsigned i = 0; i < sizeof d->mask; i++)
-		d->mask[i] = d->header[d->header_size - sizeof d->mask + i];
-	if (!is_control(d->header[0]) && d->message == 0)
-		d->message = d->header[0] & OPCODE;
-	d->got = 0;
-	d->control = MESSAGE_MAX;
+	size_t mask_at = d->header_len - sizeof d->mask;
+
+	memcpy(d->mask, d->header + mask_at, sizeof d->mask);
+	if (!is_control(d->header[0]) && d->message_opcode == 0)
+		d->message_opcode = d->header[0] & OPCODE;
+	d->payload_got = 0;
+	d->control_end = MESSAGE_MAX;
 }
 
-/* Looks at the header's newest byte; 0 or minus a code. */
+/* Checks the byte of the header that arrived last. */
 static int check_header(struct ws_decoder *d)
 {
-	unsigned length = d->header[1] & LENGTH;
-	unsigned extended = length < 126 ? 0 : length == 126 ? 2 : 8;
+	unsigned len = d->header[1] & LENGTH;
+	unsigned extended = len < 126 ? 0 : len == 126 ? 2 : 8;
 
 	if (d->header_got == 1)
-		return may_start(d) ? 0 : -WS_PROTOCOL_ERROR;
-	d->header_size = (unsigned char)(2 + extended + sizeof d->mask);
-	/* 5.1: frames from clients are masked */
+		return first_byte_ok(d) ? 0 : -WS_PROTOCOL_ERROR;
+	d->header_len = (unsigned char)(2 + extended + sizeof d->mask);
+	/* 5.1: clients must mask their frames */
 	if (d->header_got == 2 && !(d->header[1] & MASK))
 		return -WS_PROTOCOL_ERROR;
-	/* 5.5: control frames carry at most 125 bytes */
+	/* 5.5: control frames have at most 125 bytes of payload */
 	if (d->header_got == 2 && extended > 0 && is_control(d->header[0]))
 		return -WS_PROTOCOL_ERROR;
 	/* 5.2: "the most significant bit MUST be 0" */
 	if (d->header_got == 3 && extended == 8 && (d->header[2] & 0x80))
 		return -WS_PROTOCOL_ERROR;
 	if (d->header_got == 2 + extended)
-		return take_length(d, extended);
-	if (d->header_got == d->header_size)
+		return check_length(d, extended);
+	if (d->header_got == d->header_len)
 		start_payload(d);
 	return 0;
 }
 
-/* Takes what there is of a header; the index behind it, or minus a code. */
-static int take_header(struct ws_decoder *d, const unsigned char *in, size_t at,
-		       size_t to)
+/* Decodes what in[at..to) has of the header.  Returns the index after it, or
+   minus a close code. */
+static int decode_header(struct ws_decoder *d, const unsigned char *in,
+			 size_t at, size_t to)
 {
 	int error = 0;
 
-	while (at < to && d->header_got < d->header_size && error == 0) {
+	while (at < to && d->header_got < d->header_len && error == 0) {
 		d->header[d->header_got++] = in[at++];
 		error = check_header(d);
 	}
 	return error < 0 ? error : (int)at;
 }
 
-/* A frame has ended: what it was, and a fresh start.  False for a text that
-   ends within a character. */
-static bool end_frame(struct ws_decoder *d, struct ws_frame *f)
-{
-	bool fin = d->header[0] & FIN;
-
-	f->opcode = d->header[0] & OPCODE;
-	d->header_got = 0;
-	if (is_control(d->header[0]))
-		return true;
-	f->opcode = fin ? d->message : WS_CONTINUATION;
-	if (fin) {
-		d->message = 0;
-		d->have = 0;
-	}
-	return !fin || d->more == 0;
-}
-
-/* Unmasks what there is of the payload (5.3); the index behind it. */
+/* Unmasks the payload in in[at..to) and returns the index after it (5.3).
+   Clients mask with random bytes, so that no page can choose which bytes its
+   browser sends: a proxy could take them for an HTTP request (10.3). */
 static size_t unmask(struct ws_decoder *d, unsigned char *in, size_t at,
 		     size_t to)
 {
-	uint32_t got = d->got, length = d->length;
+	uint32_t got = d->payload_got, len = d->payload_len;
 
-	while (at < to && got < length)
+	while (at < to && got < len)
 		in[at++] ^= d->mask[got++ % sizeof d->mask];
-	d->got = got;
+	d->payload_got = got;
 	return at;
 }
 
-/* Copies a frame's payload to the buffer from `have` on; where that ends. There
-   is room up to `max`, as that was checked with the length. */
-static uint32_t collect(struct ws_decoder *d, const struct ws_frame *f,
-			uint32_t have, uint32_t max)
+/* Appends the payload in f to buffer[end..max) and returns the new end.  It
+   fits: check_length() and check_header() have ensured that. */
+static uint32_t append(struct ws_decoder *d, const struct ws_frame *f,
+		       uint32_t end, uint32_t max)
 {
-	for (size_t at = f->from; at < f->to && have < max; at++)
-		d->buffer[have++] = f->data[at];
-	return have;
+	for (size_t at = f->from; at < f->to && end < max; at++)
+		d->buffer[end++] = f->data[at];
+	return end;
 }
 
-/* Collects what cannot be used where it lies: messages from the start of the
-   buffer on, control frames, which may come within one, behind them. */
-static void take_payload(struct ws_decoder *d, struct ws_frame *f)
+/* Copies a payload to the buffer, unless it is complete in this input and no
+   fragment.  The message in progress is at 0; a control frame, which may
+   interrupt it, at MESSAGE_MAX. */
+static void keep_payload(struct ws_decoder *d, struct ws_frame *f)
 {
 	bool control = is_control(d->header[0]);
-	bool alone = control || (d->have == 0 && (d->header[0] & FIN));
+	bool single_frame =
+		control || (d->message_len == 0 && (d->header[0] & FIN));
 
-	if (alone && f->to - f->from == d->length)
+	if (single_frame && f->to - f->from == d->payload_len)
 		return;
 	if (control)
-		d->control = collect(d, f, d->control, WS_BUFFER);
+		d->control_end = append(d, f, d->control_end, WS_BUFFER);
 	else
-		d->have = collect(d, f, d->have, MESSAGE_MAX);
+		d->message_len = append(d, f, d->message_len, MESSAGE_MAX);
 	f->data = d->buffer;
 	f->from = control ? MESSAGE_MAX : 0;
-	f->to = control ? d->control : d->have;
+	f->to = control ? d->control_end : d->message_len;
+}
+
+/* Sets f->opcode and prepares d for the next frame.  Returns false if a text
+   ends inside a character. */
+static bool end_frame(struct ws_decoder *d, struct ws_frame *f)
+{
+	d->header_got = 0;
+	f->opcode = d->header[0] & OPCODE;
+	if (is_control(d->header[0]))
+		return true;
+	f->opcode = WS_CONTINUATION;
+	if (!(d->header[0] & FIN))
+		return true;
+	f->opcode = d->message_opcode;
+	d->message_opcode = 0;
+	d->message_len = 0;
+	return d->utf8_more == 0;
 }
 
 void ws_init(struct ws_decoder *d, unsigned char *buffer)
 {
 	*d = (struct ws_decoder){.buffer = buffer,
-				 .header_size = WS_CLIENT_HEADER};
+				 .header_len = WS_CLIENT_HEADER};
 }
 
 int ws_decode(struct ws_decoder *d, unsigned char *in, size_t from, size_t to,
 	      struct ws_frame *f)
 {
-	int behind = take_header(d, in, from, to);
-	size_t at = (size_t)behind, end;
+	int after_header = decode_header(d, in, from, to);
+	size_t at = (size_t)after_header, end;
 
-	if (behind < 0)
-		return behind;
-	if (d->header_got < d->header_size)
+	if (after_header < 0)
+		return after_header;
+	if (d->header_got < d->header_len)
 		return 0;
 	end = unmask(d, in, at, to);
-	/* 8.1: a text is UTF-8, and what cannot become it is refused at once */
-	if (d->message == WS_TEXT && !is_control(d->header[0]) &&
-	    !utf8(d, in, at, end))
+	/* 8.1: a text must be UTF-8; an invalid byte is refused at once */
+	if (d->message_opcode == WS_TEXT && !is_control(d->header[0]) &&
+	    !utf8_part(d, in, at, end))
 		return -WS_INVALID_DATA;
 	*f = (struct ws_frame){.data = in, .from = at, .to = end};
-	take_payload(d, f);
-	if (d->got < d->length)
+	keep_payload(d, f);
+	if (d->payload_got < d->payload_len)
 		return 0;
 	return end_frame(d, f) ? (int)end : -WS_INVALID_DATA;
 }
 
 bool ws_idle(const struct ws_decoder *d)
 {
-	return d->header_got == 0 && d->message == 0;
+	return d->header_got == 0 && d->message_opcode == 0;
 }
 
 size_t ws_header(unsigned char header[WS_SERVER_HEADER], enum ws_opcode opcode,
@@ -253,18 +264,18 @@ size_t ws_header(unsigned char header[WS_SERVER_HEADER], enum ws_opcode opcode,
 
 int ws_close_code(const struct ws_frame *f)
 {
-	struct ws_decoder d = {0}; /* for the reason's UTF-8 */
+	struct ws_decoder reason = {0}; /* for its UTF-8 only */
 	size_t at = f->from;
 	int code;
 
 	if (at >= f->to)
 		return WS_NO_STATUS;
-	if (at + 1 >= f->to) /* 5.5.1: two bytes of code, if any */
+	if (at + 1 >= f->to) /* 5.5.1: a code has two bytes */
 		return -WS_PROTOCOL_ERROR;
 	code = f->data[at] << 8 | f->data[at + 1];
-	if (!is_wire_code(code))
+	if (!is_valid_code(code))
 		return -WS_PROTOCOL_ERROR;
-	if (!utf8(&d, f->data, at + 2, f->to) || d.more > 0)
+	if (!utf8_part(&reason, f->data, at + 2, f->to) || reason.utf8_more > 0)
 		return -WS_INVALID_DATA;
 	return code;
 }

@@ -237,7 +237,7 @@ START_TEST(ticks_each_second_while_anybody_waits)
 	switch (_i) {
 	case 0: c->blocked = true; break;
 	case 1: c->credit = -opt.rate - 1; break;
-	case 2: c->ws.message = WS_TEXT; break;
+	case 2: c->ws.message_opcode = WS_TEXT; break;
 	case 3: c->heard = 75; break;
 	case 4: c->state = REQUEST; break;
 	case 5: c->state = CLOSING; break;
@@ -270,7 +270,7 @@ START_TEST(waits_for_whom_it_did_not_read)
 	congested_since = 101;
 	c->deadline = 0;
 	c->heard = 0;
-	c->ws.message = WS_TEXT;
+	c->ws.message_opcode = WS_TEXT;
 	tick();
 	ck_assert_int_eq(c->state, OPEN);
 	ck_assert_uint_eq(c->heard, 101);
