@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Base64 (RFC 4648, section 4): 24 bits at a time, three bytes in and four
- * letters of six bits each out.
+ * Base64 (RFC 4648, section 4): three bytes, 24 bits, become four characters of
+ * six bits each.
  *
  *     |    byte 0     |    byte 1     |    byte 2     |
- *     | letter 0  | letter 1  | letter 2  | letter 3  |
+ *     |  char 0   |  char 1   |  char 2   |  char 3   |
  *
- * One or two bytes at the end leave two or one of the letters unused; "=" takes
- * their place.
+ * If only one or two bytes are left at the end, the last two characters or the
+ * last one have no bits, and are "=".
  */
 #include <stdint.h>
 
@@ -15,22 +15,22 @@
 
 void base64(char *out, const unsigned char *data, size_t len)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "abcdefghijklmnopqrstuvwxyz"
-				      "0123456789+/";
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "abcdefghijklmnopqrstuvwxyz"
+				       "0123456789+/";
 
 	for (size_t at = 0; at < len; at += 3) {
-		size_t n = len - at; /* bytes left, of which three count */
+		size_t left = len - at;
 		uint32_t bits = (uint32_t)data[at] << 16;
 
-		if (n > 1)
+		if (left > 1)
 			bits |= (uint32_t)data[at + 1] << 8;
-		if (n > 2)
+		if (left > 2)
 			bits |= data[at + 2];
-		*out++ = letters[bits >> 18];
-		*out++ = letters[bits >> 12 & 63];
-		*out++ = n > 1 ? letters[bits >> 6 & 63] : '=';
-		*out++ = n > 2 ? letters[bits & 63] : '=';
+		*out++ = alphabet[bits >> 18];
+		*out++ = alphabet[bits >> 12 & 63];
+		*out++ = left > 1 ? alphabet[bits >> 6 & 63] : '=';
+		*out++ = left > 2 ? alphabet[bits & 63] : '=';
 	}
 	*out = '\0';
 }

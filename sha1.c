@@ -2,14 +2,14 @@
 /*
  * SHA-1, the secure hash algorithm of FIPS 180-4, section 6.1.
  *
- * The message is cut into blocks of 64 bytes, each of which stirs five words
- * of state in 80 rounds.  What does not fill a block is padded:
+ * The message is processed in blocks of 64 bytes: each block updates a state of
+ * five words in 80 rounds.  The last, incomplete block is padded to a tail of
+ * 64 bytes, or of 128 if 64 do not have room for the nine bytes of padding:
  *
  *     | rest of the message | 0x80 | 0x00 ... | length in bits, 8 bytes |
  *
- * to 64 bytes, or to 128 where the rest leaves no room for the last nine.
- * Names are the standard's.  Words are made of bytes by shifting, so that the
- * code neither knows nor cares about the machine's byte order.
+ * The names are the standard's.  Words are made of bytes by shifting, so that
+ * the code is independent of the machine's byte order.
  */
 #include <stdint.h>
 
@@ -22,7 +22,7 @@ enum { BLOCK = 64 };
 #define PARITY(x, y, z) ((x) ^ (y) ^ (z))
 #define MAJ(x, y, z)    (((x) & (y)) ^ ((x) & (z)) ^ ((y) & (z)))
 
-/* 4.1.1 and 4.2.1: the function and the constant of round t. */
+/* 4.1.1 and 4.2.1: returns the function of round t plus its constant. */
 static uint32_t f_plus_k(unsigned t, uint32_t x, uint32_t y, uint32_t z)
 {
 	if (t < 20)
@@ -34,8 +34,8 @@ static uint32_t f_plus_k(unsigned t, uint32_t x, uint32_t y, uint32_t z)
 	return PARITY(x, y, z) + 0xca62c1d6;
 }
 
-/* 6.1.2: stirs one block of 64 bytes into the state H. */
-static void stir(uint32_t H[5], const unsigned char *block)
+/* 6.1.2: updates the state H with one block of 64 bytes. */
+static void process_block(uint32_t H[5], const unsigned char *block)
 {
 	uint32_t W[80];
 	uint32_t a = H[0], b = H[1], c = H[2], d = H[3], e = H[4];
@@ -60,18 +60,21 @@ void sha1(unsigned char digest[SHA1_SIZE], const unsigned char *data,
 {
 	uint32_t H[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476,
 			 0xc3d2e1f0}; /* 5.3.1 */
-	unsigned char end[2 * BLOCK] = {0};
-	size_t ends = len % BLOCK < BLOCK - 8 ? BLOCK : 2 * BLOCK, at = 0;
+	unsigned char tail[2 * BLOCK] = {0};
+	size_t tail_len = len % BLOCK < BLOCK - 8 ? BLOCK : 2 * BLOCK;
+	size_t at = 0;
 
 	for (; at < len / BLOCK * BLOCK; at += BLOCK)
-		stir(H, data + at);
+		process_block(H, data + at);
+	/* 5.1.1: the rest of the message, a one, zeros, the length in bits */
 	for (; at < len; at++)
-		end[at % BLOCK] = data[at];
-	end[at % BLOCK] = 0x80; /* 5.1.1: a one, zeros, the length in bits */
+		tail[at % BLOCK] = data[at];
+	tail[len % BLOCK] = 0x80;
 	for (unsigned i = 0; i < 8; i++)
-		end[ends - 1 - i] = (unsigned char)((uint64_t)len * 8 >> 8 * i);
-	for (at = 0; at < ends; at += BLOCK)
-		stir(H, end + at);
+		tail[tail_len - 1 - i] =
+			(unsigned char)((uint64_t)len * 8 >> 8 * i);
+	for (at = 0; at < tail_len; at += BLOCK)
+		process_block(H, tail + at);
 	for (unsigned i = 0; i < SHA1_SIZE; i++)
 		digest[i] = (unsigned char)(H[i / 4] >> (24 - i % 4 * 8));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The vectors of RFC 4648, 10, and every letter of the alphabet. */
+/* The vectors of RFC 4648, 10, and every character of the alphabet. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +39,7 @@ START_TEST(encodes_the_vectors)
 }
 END_TEST
 
-START_TEST(has_the_whole_alphabet_in_order)
+START_TEST(encodes_the_whole_alphabet_in_order)
 {
 	unsigned char bytes[48]; /* 64 times six bits: 0, 1, 2 ... 63 */
 
@@ -56,7 +56,7 @@ START_TEST(has_the_whole_alphabet_in_order)
 }
 END_TEST
 
-START_TEST(takes_every_byte)
+START_TEST(encodes_bytes_of_ones_and_of_zeros)
 {
 	unsigned char ff[] = {0xff, 0xff, 0xff, 0xff}, zero[] = {0, 0};
 
@@ -65,8 +65,9 @@ START_TEST(takes_every_byte)
 }
 END_TEST
 
-/* What lies behind the data is no part of it, and the text gets its end. */
-START_TEST(stops_where_the_data_does)
+/* The bytes after the data are not encoded, and those after the terminating 0
+   are not written. */
+START_TEST(reads_and_writes_no_byte_too_many)
 {
 	static const char *const texts[] = {"", "AA==", "AAA=", "AAAA"};
 	unsigned char data[6] = {0};
@@ -90,9 +91,9 @@ Suite *base64_suite(void)
 	TCase *t = tcase_create("RFC 4648");
 
 	tcase_add_loop_test(t, encodes_the_vectors, 0, COUNT(vectors));
-	tcase_add_test(t, has_the_whole_alphabet_in_order);
-	tcase_add_test(t, takes_every_byte);
-	tcase_add_test(t, stops_where_the_data_does);
+	tcase_add_test(t, encodes_the_whole_alphabet_in_order);
+	tcase_add_test(t, encodes_bytes_of_ones_and_of_zeros);
+	tcase_add_test(t, reads_and_writes_no_byte_too_many);
 	suite_add_tcase(suite, t);
 	return suite;
 }

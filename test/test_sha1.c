@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The vectors of NIST: FIPS 180's examples up to a million "a", and the first
-   of its validation suite; then every length around the block's size. */
+/* The vectors of NIST: the examples of FIPS 180 with up to a million "a", and
+   the first ones of its validation suite; then every length up to 300. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +73,8 @@ START_TEST(hashes_a_million_a)
 }
 END_TEST
 
-/* The digest of the digests of 0 to 300 bytes, as coreutils' sha1sum has it:
-   wherever the padding falls, it is right. */
+/* Compares the digest of the digests of 0 to 300 bytes with that of coreutils'
+   sha1sum, so that the padding starts at every place in a block. */
 START_TEST(pads_every_length)
 {
 	unsigned char data[300], digests[301 * SHA1_SIZE];

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames as raw bytes, fed to the decoder whole, byte by byte, and split in two
- * at every place, always from a heap block of exact size, so that a sanitizer
- * sees each byte read too far.  What comes out is written down as a line:
+ * Feeds frames to the decoder as raw bytes: whole, byte by byte, and split in
+ * two at every place, always from a heap block of exact size, so that a
+ * sanitizer sees each byte that is read too far.  The results are noted as one
+ * line of text, with which a test compares:
  *
  *     T(Hello) B(..) ping(..) pong(..) close(..) more    frames, in order
- *     !1002@3                                            a failure at byte 3
- *
- * Byte 3 means: with bytes 0 to 3 there, and not before.
+ *     ...                          the decoder waits for the rest
+ *     !1002@3                      it failed with 1002 at byte 3: after bytes
+ *                                  0 to 3 had come, and not before
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +17,8 @@
 #include "../ws.h"
 #include "test.h"
 
-#define M0                                                                   \
-	"\0\0\0\0" /* a mask that changes nothing, so that cases are legible \
-		    */
+/* A mask that changes nothing, which keeps the cases readable. */
+#define M0 "\0\0\0\0"
 
 static const char *current = ""; /* the case, for what a failure says */
 
@@ -49,7 +49,7 @@ static void note_frame(const struct ws_frame *f)
 		note(names[f->opcode], f->data + f->from, f->to - f->from);
 }
 
-/* Feeds in[from..to); false when the decoder has failed. */
+/* Feeds in[from..to) to d.  Returns false if the decoder fails. */
 static bool feed(struct ws_decoder *d, const unsigned char *in, size_t from,
 		 size_t to)
 {
@@ -77,7 +77,8 @@ static bool feed(struct ws_decoder *d, const unsigned char *in, size_t from,
 	return n >= 0;
 }
 
-/* What in comes to, cut into pieces of a size, the first of another. */
+/* Decodes in[0..len) in pieces of `size` bytes, the first one of `first` bytes,
+   and returns the results as text. */
 static const char *decode(const unsigned char *in, size_t len, size_t first,
 			  size_t size)
 {
@@ -108,7 +109,8 @@ static const char *decode(const unsigned char *in, size_t len, size_t first,
 	return out.text;
 }
 
-/* The expectation without its "@n", which only byte by byte can tell. */
+/* Returns the expected text without its "@n", which is known only when the
+   bytes come one by one. */
 static const char *without_place(const char *want)
 {
 	static char text[400000];
@@ -256,7 +258,7 @@ static const struct sample bad[] = {
 	SAMPLE("fragmented_close", "\x08\x80" M0, "!1002@0"),
 	SAMPLE("ping_of_126", "\x89\xfe\x00\x7e", "!1002@1"),
 	SAMPLE("close_of_65536", "\x88\xff", "!1002@1"),
-	/* 8.1: fail at the first byte that cannot be */
+	/* 8.1: the first invalid byte fails */
 	SAMPLE("text_ends_in_character", "\x81\x81" M0 "\xc3", "!1007@6"),
 	SAMPLE("text_ends_in_character_by_fragments",
 	       "\x01\x81" M0 "\xe2\x80\x81" M0 "\x82", "more !1007@13"),
@@ -280,8 +282,9 @@ START_TEST(rejects)
 }
 END_TEST
 
-/* RFC 3629 and Unicode's table 3-7: the first and last of each range, and what
-   lies just outside.  ok: how many bytes are taken; all of them when valid. */
+/* RFC 3629 and Unicode's table 3-7: the first and the last of each range, and
+   their neighbours outside of it.  ok is the number of bytes that are accepted:
+   all of them if the text is valid. */
 static const struct {
 	const char *bytes;
 	size_t ok;
@@ -345,7 +348,7 @@ END_TEST
 static const size_t sizes[] = {0,   1,   124, 125, 126,  127,
 			       128, 255, 256, 997, 4095, MESSAGE_MAX};
 
-/* A frame with a mask and a payload of n bytes; its size. */
+/* Builds a masked frame with n bytes of payload.  Returns its size. */
 static size_t build(unsigned char *frame, int first, size_t n)
 {
 	static const unsigned char mask[4] = {0x37, 0xfa, 0x21, 0x3d};
@@ -374,14 +377,14 @@ START_TEST(decodes_each_size)
 }
 END_TEST
 
-START_TEST(refuses_one_byte_too_many)
+START_TEST(rejects_a_message_one_byte_too_long)
 {
 	static unsigned char frames[2 * MESSAGE_MAX];
 	size_t len = build(frames, 0x82, MESSAGE_MAX + 1);
 	char want[32];
 
 	expect(frames, len, "!1009@3");
-	/* and as a sum over fragments, of which the second shows it */
+	/* and as the sum of two fragments */
 	len = build(frames, 0x02, MESSAGE_MAX);
 	len += build(frames + len, 0x80, 1);
 	snprintf(want, sizeof want, "!1009@%zu", len - 6);
@@ -391,7 +394,7 @@ START_TEST(refuses_one_byte_too_many)
 END_TEST
 
 /* One-byte fragments, with a ping after each. */
-START_TEST(takes_thousands_of_fragments)
+START_TEST(decodes_thousands_of_fragments)
 {
 	enum { N = 3000 };
 	static unsigned char in[N * 13 + 6];
@@ -419,8 +422,7 @@ START_TEST(takes_thousands_of_fragments)
 }
 END_TEST
 
-/* What lies whole in the input is not copied. */
-START_TEST(uses_whole_messages_where_they_lie)
+START_TEST(copies_no_message_that_is_complete_in_the_input)
 {
 	unsigned char in[32], buffer[WS_BUFFER] = {0};
 	size_t len = build(in, 0x81, 5);
@@ -469,7 +471,7 @@ static int close_code(const unsigned char *payload, size_t len)
 	return ws_close_code(&f);
 }
 
-START_TEST(knows_which_close_codes_may_come)
+START_TEST(accepts_exactly_the_valid_close_codes)
 {
 	/* 7.4.1, 7.4.2 and the IANA registry */
 	for (int code = 0; code <= 65535; code++) {
@@ -512,11 +514,11 @@ Suite *ws_suite(void)
 	tcase_add_loop_test(t, rejects, 0, COUNT(bad));
 	tcase_add_loop_test(t, checks_utf8, 0, COUNT(texts));
 	tcase_add_loop_test(t, decodes_each_size, 0, COUNT(sizes));
-	tcase_add_test(t, refuses_one_byte_too_many);
-	tcase_add_test(t, takes_thousands_of_fragments);
-	tcase_add_test(t, uses_whole_messages_where_they_lie);
+	tcase_add_test(t, rejects_a_message_one_byte_too_long);
+	tcase_add_test(t, decodes_thousands_of_fragments);
+	tcase_add_test(t, copies_no_message_that_is_complete_in_the_input);
 	tcase_add_test(t, writes_minimal_headers);
-	tcase_add_test(t, knows_which_close_codes_may_come);
+	tcase_add_test(t, accepts_exactly_the_valid_close_codes);
 	tcase_add_test(t, reads_close_payloads);
 	suite_add_tcase(suite, t);
 	return suite;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whatever comes in, and however it is cut: the same comes out.  The first byte
-   of an input is the seed of its random cut. */
+/* Decodes an input whole and cut into pieces in several ways: the results must
+   be the same.  The first byte of the input is the seed of the random cuts. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,8 @@ static void note(struct result *r, const void *data, size_t len)
 	r->len += len;
 }
 
-/* Takes one piece, from a block of its size; false at the end. */
+/* Decodes one piece, from a heap block of its size.  Returns false if the
+   decoder fails. */
 static bool feed(struct ws_decoder *d, const unsigned char *in, size_t len,
 		 struct result *r)
 {

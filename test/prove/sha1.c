@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sha1() and base64() with any bytes, in any number up to 300. */
+/* sha1() and base64() of 0 to 300 bytes with any values. */
 #include "__fc_builtin.h"
 
 #include "base64.h"

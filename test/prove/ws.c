@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Connection after connection, any bytes in any pieces, for ever; what comes
-   out is read to its last byte. */
+/* Connections one after the other, forever, each with any bytes in any pieces;
+   every frame that is decoded is read to its last byte. */
 #include "__fc_builtin.h"
 
 #include "ws.h"
