@@ -2,38 +2,15 @@
 #ifndef TEST_H
 #define TEST_H
 
-#include <check.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-/* One suite for each module, two for the insides of chat.c, and the rest for
-   the whole server. */
-Suite *sha1_suite(void);
-Suite *base64_suite(void);
-Suite *ws_suite(void);
-Suite *http_suite(void);
-Suite *inside_suite(void);
-Suite *kernel_suite(void);
-Suite *chat_suite(void);
-Suite *wire_suite(void);
-Suite *hurt_suite(void);
-Suite *crowd_suite(void);
-Suite *soak_suite(void);
-Suite *faults_suite(void); /* only with FAULTS in the environment */
+#include "suites.h"
 
 #ifndef WAIT
 #define WAIT 20000 /* ms that a test waits for anything before it fails */
 #endif
-
-#define COUNT(a) (sizeof(a) / sizeof(a)[0])
-
-/* ck_assert_msg() for loops: Check writes to a file for each that holds. */
-#define MUST(ok, ...)                              \
-	do {                                       \
-		if (!(ok))                         \
-			ck_abort_msg(__VA_ARGS__); \
-	} while (0)
 
 /* ---- A server under test ---- */
 

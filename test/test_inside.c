@@ -5,10 +5,7 @@
 #include "../chat.c"
 #undef main
 
-#include <check.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(a)[0])
-Suite *inside_suite(void);
+#include "suites.h"
 
 /* As far as time_t goes: on some boards it ends in 2038. */
 START_TEST(names_times_as_libc_does)

@@ -23,10 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <check.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(a)[0])
-Suite *kernel_suite(void);
+#include "suites.h"
 
 static char trace[8192];
 static size_t traced;
