@@ -31,8 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KEY    "dGhlIHNhbXBsZSBub25jZQ=="
-#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+#include "handshake.h"
 
 enum {
 	CLIENTS = 100000,
@@ -433,10 +432,7 @@ static void ask(int i)
 	bool six = strchr(opt.host, ':') != NULL; /* RFC 3986, 3.2.2 */
 	char request[512];
 	int n = snprintf(request, sizeof request,
-			 "GET / HTTP/1.1\r\nHost: %s%s%s:%s\r\n"
-			 "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-			 "Sec-WebSocket-Version: 13\r\n"
-			 "Sec-WebSocket-Key: " KEY "\r\n\r\n",
+			 GET_LINE "Host: %s%s%s:%s\r\n" UPGRADE_FIELDS "\r\n",
 			 six ? "[" : "", opt.host, six ? "]" : "", opt.port);
 
 	check(send(table[i].fd, request, (size_t)n, MSG_NOSIGNAL) == n, "send");
@@ -458,7 +454,7 @@ static void await_response(int i)
 		end = strstr(text, "\r\n\r\n");
 	}
 	if (strncmp(text, "HTTP/1.1 101 ", 13) != 0 ||
-	    strstr(text, "Sec-WebSocket-Accept: " ACCEPT "\r\n") == NULL)
+	    strstr(text, "Sec-WebSocket-Accept: " SAMPLE_ACCEPT "\r\n") == NULL)
 		die("client %d gets the response %.*s", i,
 		    (int)strcspn(text, "\r"), text);
 	recv(table[i].fd, text, (size_t)(end + 4 - text), 0);

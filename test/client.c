@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A server under test and its clients; see test.h.  All waiting is for an event
-   and ends after WAIT ms with a failed test. */
+/* A server under test and its clients: see test.h. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -18,13 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "handshake.h"
 #include "test.h"
 
-#define KEY    "dGhlIHNhbXBsZSBub25jZQ=="
-#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-
 /* Reads once more of what a pipe or socket brings; 0 at its end. */
-static size_t await(int fd, void *data, size_t len)
+static size_t await_bytes(int fd, void *data, size_t len)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	ssize_t n;
@@ -37,7 +34,7 @@ static size_t await(int fd, void *data, size_t len)
 	return (size_t)n;
 }
 
-int inherited = -1, stderr_for_server = -1;
+int inherited_socket = -1, stderr_for_server = -1;
 
 /* What runs the server, and its options, if it is not to run by itself:
    valgrind, or an emulator of another processor. */
@@ -67,13 +64,13 @@ static int run(const char **args, int out, int err)
 		     STDERR_FILENO);
 		if (stderr_for_server == CLOSED)
 			close(STDERR_FILENO);
-		if (inherited >= 0) {
+		if (inherited_socket >= 0) {
 			snprintf(self, sizeof self, "%d", getpid());
 			setenv("LISTEN_PID", self, 1);
 			setenv("LISTEN_FDS", "1", 1);
-			dup2(inherited, 3);
+			dup2(inherited_socket, 3);
 		}
-		for (int fd = inherited >= 0 ? 4 : 3; fd < 100; fd++)
+		for (int fd = inherited_socket >= 0 ? 4 : 3; fd < 100; fd++)
 			close(fd);
 		if (getenv("UNDER") != NULL && *getenv("UNDER") != '\0')
 			args = under(getenv("UNDER"), args);
@@ -103,8 +100,8 @@ void start(struct server *s, const char *binary, ...)
 	close(out[1]);
 	close(err[1]);
 	while (strchr(line, '\n') == NULL) {
-		size_t more_len =
-			await(out[0], line + len, sizeof s->greeting - 1 - len);
+		size_t more_len = await_bytes(out[0], line + len,
+					      sizeof s->greeting - 1 - len);
 		ck_assert_msg(more_len > 0, "%s did not start", binary);
 		len += more_len;
 	}
@@ -113,17 +110,22 @@ void start(struct server *s, const char *binary, ...)
 		      "no address in: %s", line);
 }
 
+void start_bare_relay(struct server *s, const char *binary)
+{
+	start(s, binary, "-n", "0", "-t", "0", "-l", "0", NULL);
+}
+
 void await_log(struct server *s, const char *text)
 {
 	while (strstr(s->log, text) == NULL) {
-		size_t n = await(s->err, s->log + s->log_len,
-				 sizeof s->log - 1 - s->log_len);
+		size_t n = await_bytes(s->err, s->log + s->log_len,
+				       sizeof s->log - 1 - s->log_len);
 		ck_assert_msg(n > 0, "the log ended without: %s", text);
 		s->log_len += n;
 	}
 }
 
-int count_log(const struct server *s, const char *text)
+int count_in_log(const struct server *s, const char *text)
 {
 	int n = 0;
 
@@ -132,12 +134,12 @@ int count_log(const struct server *s, const char *text)
 	return n;
 }
 
-int await_end(struct server *s)
+int await_exit(struct server *s)
 {
 	char rest[4096];
 	int status;
 
-	while (await(s->err, rest, sizeof rest) > 0)
+	while (await_bytes(s->err, rest, sizeof rest) > 0)
 		; /* until the server has closed it, by ending */
 	close(s->err);
 	ck_assert_int_eq(waitpid(s->pid, &status, 0), s->pid);
@@ -149,7 +151,7 @@ int await_end(struct server *s)
 int stop(struct server *s)
 {
 	kill(s->pid, SIGTERM);
-	return await_end(s);
+	return await_exit(s);
 }
 
 /* Connects a new socket; its result is that of connect(). */
@@ -197,36 +199,52 @@ void send_all(int fd, const void *data, size_t len)
 	}
 }
 
-void send_text(int fd, const char *text)
+void send_string(int fd, const char *text)
 {
 	send_all(fd, text, strlen(text));
 }
 
-void read_all(int fd, char *out, size_t size)
+void read_until_end(int fd, char *out, size_t size)
 {
 	size_t len = 0, n;
 
-	while ((n = await(fd, out + len, size - 1 - len)) > 0)
+	while ((n = await_bytes(fd, out + len, size - 1 - len)) > 0)
 		len += n;
 	out[len] = '\0';
 }
 
-bool ended(int fd)
+bool connection_ended(int fd)
 {
 	char byte;
 
-	return await(fd, &byte, 1) == 0;
+	return await_bytes(fd, &byte, 1) == 0;
 }
 
-int ask(const struct server *s, const char *request, char *out, size_t size)
+void reset_connection(int fd)
+{
+	const struct linger reset = {.l_onoff = 1};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	close(fd);
+}
+
+int send_request(struct server *s, const char *request)
 {
 	int fd = dial(s), status = 0;
 
-	send_text(fd, request);
-	read_all(fd, out, size);
+	send_string(fd, request);
+	read_until_end(fd, s->response, sizeof s->response);
 	close(fd);
-	sscanf(out, "HTTP/1.1 %d ", &status);
+	sscanf(s->response, "HTTP/1.1 %d ", &status);
 	return status;
+}
+
+void expect_status(struct server *s, const char *request, int status)
+{
+	int got = send_request(s, request);
+
+	ck_assert_msg(got == status, "%d, not %d, for: %s", got, status,
+		      request);
 }
 
 int count_descriptors(const struct server *s)
@@ -243,41 +261,44 @@ int count_descriptors(const struct server *s)
 	return n;
 }
 
-long metric(const struct server *s, const char *name)
+long read_metric(struct server *s, const char *name)
 {
-	char out[8192], line[128];
+	char line[128];
 	const char *at;
 
-	ck_assert_int_eq(ask(s, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", out,
-			     sizeof out),
-			 200);
+	expect_status(s, GET_METRICS "\r\n", 200);
 	snprintf(line, sizeof line, "\n%s ", name);
-	at = strstr(out, line);
+	at = strstr(s->response, line);
 	ck_assert_msg(at != NULL, "no %s", name);
 	return atol(at + strlen(line));
 }
 
-int join(const struct server *s, const char *extra)
+void expect_metric(struct server *s, const char *name, long value)
+{
+	long got = read_metric(s, name);
+
+	ck_assert_msg(got == value, "%s is %ld, not %ld", name, got, value);
+}
+
+int join_room(const struct server *s, const char *extra)
 {
 	char request[1024], response[1024] = "";
 	size_t len = 0;
 	int fd = dial(s);
 
 	snprintf(request, sizeof request,
-		 "GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-		 "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-		 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " KEY
-		 "\r\n%s\r\n",
+		 GET_LINE "Host: 127.0.0.1:%d\r\n" UPGRADE_FIELDS "%s\r\n",
 		 s->port, extra);
-	send_text(fd, request);
+	send_string(fd, request);
 	while (strstr(response, "\r\n\r\n") == NULL) {
-		MUST(await(fd, response + len, 1) == 1, "no response, but: %s",
-		     response);
+		MUST(await_bytes(fd, response + len, 1) == 1,
+		     "no response, but: %s", response);
 		len++;
 	}
 	ck_assert_msg(strncmp(response, "HTTP/1.1 101 ", 13) == 0, "%s",
 		      response);
-	ck_assert_ptr_nonnull(strstr(response, "Accept: " ACCEPT "\r\n"));
+	ck_assert_ptr_nonnull(
+		strstr(response, "Accept: " SAMPLE_ACCEPT "\r\n"));
 	return fd;
 }
 
@@ -310,7 +331,7 @@ void send_frame(int fd, int first, const void *payload, size_t len)
 	free(frame);
 }
 
-void say(int fd, const char *text)
+void send_message(int fd, const char *text)
 {
 	send_frame(fd, 0x81, text, strlen(text));
 }
@@ -319,7 +340,7 @@ void say(int fd, const char *text)
 static bool read_bytes(int fd, unsigned char *out, size_t len)
 {
 	while (len > 0) {
-		size_t n = await(fd, out, len);
+		size_t n = await_bytes(fd, out, len);
 		if (n == 0)
 			return false;
 		out += n;
@@ -328,7 +349,7 @@ static bool read_bytes(int fd, unsigned char *out, size_t len)
 	return true;
 }
 
-struct frame *next_frame(int fd)
+struct frame *read_frame(int fd)
 {
 	static struct frame f;
 	unsigned char head[10];
@@ -351,21 +372,21 @@ struct frame *next_frame(int fd)
 	return &f;
 }
 
-struct frame *next_message(int fd)
+struct frame *read_message(int fd)
 {
 	struct frame *f;
 
 	do
-		f = next_frame(fd);
+		f = read_frame(fd);
 	while (f->first == 0x89 ||
 	       (f->first == 0x81 &&
 		strncmp((char *)f->data, "{\"online\":", 10) == 0));
 	return f;
 }
 
-void expect_text(int fd, const char *text)
+void expect_message(int fd, const char *text)
 {
-	struct frame *f = next_message(fd);
+	struct frame *f = read_message(fd);
 
 	ck_assert_msg(f->first == 0x81, "first byte %d, not text", f->first);
 	ck_assert_str_eq((char *)f->data, text);
@@ -373,7 +394,7 @@ void expect_text(int fd, const char *text)
 
 void expect_notice(int fd, int online)
 {
-	struct frame *f = next_frame(fd);
+	struct frame *f = read_frame(fd);
 	char text[32];
 
 	snprintf(text, sizeof text, "{\"online\":%d}", online);
@@ -383,13 +404,13 @@ void expect_notice(int fd, int online)
 
 void expect_close(int fd, int code)
 {
-	struct frame *f = next_message(fd);
+	struct frame *f = read_message(fd);
 
 	ck_assert_msg(f->first == 0x88, "first byte %d, not Close", f->first);
 	if (code == 0)
 		ck_assert_uint_eq(f->len, 0);
 	else
 		ck_assert_int_eq(f->data[0] << 8 | f->data[1], code);
-	ck_assert_msg(ended(fd), "something follows the Close");
+	ck_assert_msg(connection_ended(fd), "something follows the Close");
 	close(fd);
 }

@@ -1,39 +1,26 @@
 /* SPDX-License-Identifier: MIT */
+/* A server under test and its clients, for the suites that start the real
+   program.  All waiting is for an event, and fails the test after WAIT ms. */
 #ifndef TEST_H
 #define TEST_H
 
-#include <check.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-/* One suite for each module, two for the insides of chat.c, and the rest for
-   the whole server. */
-Suite *sha1_suite(void);
-Suite *base64_suite(void);
-Suite *ws_suite(void);
-Suite *http_suite(void);
-Suite *inside_suite(void);
-Suite *kernel_suite(void);
-Suite *chat_suite(void);
-Suite *wire_suite(void);
-Suite *hurt_suite(void);
-Suite *crowd_suite(void);
-Suite *soak_suite(void);
-Suite *faults_suite(void); /* only with FAULTS in the environment */
+#include "suites.h"
 
 #ifndef WAIT
-#define WAIT 20000 /* ms that a test waits for anything before it fails */
+#define WAIT 20000
 #endif
 
-#define COUNT(a) (sizeof(a) / sizeof(a)[0])
-
-/* ck_assert_msg() for loops: Check writes to a file for each that holds. */
-#define MUST(ok, ...)                              \
-	do {                                       \
-		if (!(ok))                         \
-			ck_abort_msg(__VA_ARGS__); \
-	} while (0)
+/* The program as it is, and built with other limits: see the Makefile. */
+#define CHAT  "./chat"
+#define SMALL "test/build/small/chat"
+#define BIG   "test/build/big/chat"
+#define CROWD "test/build/crowd/chat"
+#define TIGHT "test/build/tight/chat"
+#define DRIP  "test/build/drip/chat"
 
 /* ---- A server under test ---- */
 
@@ -44,62 +31,70 @@ struct server {
 	int err;         /* its stderr, */
 	char log[65536]; /* and what has been read of it */
 	size_t log_len;
+	char response[65536]; /* to the last request */
 };
 
 /* Starts a build of chat with options, a list that ends with NULL, and waits
    until it listens. */
 void start(struct server *s, const char *binary, ...);
+/* Starts it without notices, pings, history and rate limit. */
+void start_bare_relay(struct server *s, const char *binary);
 /* For the next server: a listening socket to inherit, and a descriptor to be
    its stderr instead of the pipe of struct server, or CLOSED; or -1. */
 enum { CLOSED = -2 };
-extern int inherited, stderr_for_server;
-/* Waits until the log has a text; fails the test when it does not come. */
+extern int inherited_socket, stderr_for_server;
+/* Waits until the log has a text. */
 void await_log(struct server *s, const char *text);
-/* How often the log, read so far, has a text. */
-int count_log(const struct server *s, const char *text);
-/* The exit status of a server that is about to end by itself, */
-int await_end(struct server *s);
-/* or of one that is sent SIGTERM first. */
+/* Returns how often the log, read so far, has a text. */
+int count_in_log(const struct server *s, const char *text);
+/* Waits until the server ends by itself, and returns its exit status. */
+int await_exit(struct server *s);
+/* Sends SIGTERM, waits until the server ends, and returns its exit status. */
 int stop(struct server *s);
-/* How many descriptors it has open. */
+/* Returns how many descriptors it has open. */
 int count_descriptors(const struct server *s);
-/* The value of a metric, by its name with any label; read over HTTP. */
-long metric(const struct server *s, const char *name);
+/* Returns the value of a metric, by its name with any label, over HTTP. */
+long read_metric(struct server *s, const char *name);
+void expect_metric(struct server *s, const char *name, long value);
 
 /* ---- A client, blocking, by hand ---- */
 
 int dial(const struct server *s);
 bool is_listening(const struct server *s);
 void send_all(int fd, const void *data, size_t len);
-void send_text(int fd, const char *text);
+void send_string(int fd, const char *text); /* its bytes, without a frame */
 /* Reads all that comes until the connection ends, into a C string. */
-void read_all(int fd, char *out, size_t size);
-/* Whether the connection has ended with nothing more to read; waits for it. */
-bool ended(int fd);
+void read_until_end(int fd, char *out, size_t size);
+/* Waits for more; returns whether that is the end of the connection. */
+bool connection_ended(int fd);
+/* Ends a connection by a reset. */
+void reset_connection(int fd);
 
-/* dial(), a handshake with extra header lines, and its response checked. */
-int join(const struct server *s, const char *extra);
-/* The status that a handshake or request gets, with the whole response. */
-int ask(const struct server *s, const char *request, char *out, size_t size);
+/* Sends a request on a connection of its own; returns the status of the
+   response, and leaves that in s->response. */
+int send_request(struct server *s, const char *request);
+void expect_status(struct server *s, const char *request, int status);
+/* Joins by a handshake with extra header lines; returns the connection. */
+int join_room(const struct server *s, const char *extra);
 
 /* Writes a masked frame that declares so many bytes, and the len bytes of it
    that are there; first is FIN, RSV and opcode.  Returns its size. */
 size_t build_frame(unsigned char *out, int first, size_t declared,
 		   const void *payload, size_t len);
 void send_frame(int fd, int first, const void *payload, size_t len);
-void say(int fd, const char *text);
+void send_message(int fd, const char *text);
 
 struct frame {
 	int first; /* FIN, RSV and opcode, or -1 when the connection ended */
 	size_t len;
 	unsigned char data[70000];
 };
-/* The next frame as it comes. */
-struct frame *next_frame(int fd);
-/* The next that is neither a notice nor a ping. */
-struct frame *next_message(int fd);
+/* Reads the next frame as it comes. */
+struct frame *read_frame(int fd);
+/* Reads the next frame that is neither a notice nor a ping. */
+struct frame *read_message(int fd);
 /* Each fails the test when something else comes. */
-void expect_text(int fd, const char *text);
+void expect_message(int fd, const char *text);
 void expect_notice(int fd, int online);
 void expect_close(int fd, int code); /* and then the end */
 

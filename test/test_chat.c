@@ -15,24 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "handshake.h"
 #include "test.h"
 
-#define CHAT  "./chat"
-#define SMALL "test/build/small/chat"
-#define GET   "GET / HTTP/1.1\r\nHost: a\r\n"
-#define SHAKE                                               \
-	GET "Upgrade: websocket\r\nConnection: Upgrade\r\n" \
-	    "Sec-WebSocket-Version: 13\r\n"                 \
-	    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-
 static struct server s;
-static char response[65536];
-
-/* A bare relay: without notices, pings, history and rate limit. */
-static void start_bare(const char *binary)
-{
-	start(&s, binary, "-n", "0", "-t", "0", "-l", "0", NULL);
-}
 
 static void finish(void)
 {
@@ -63,19 +49,17 @@ START_TEST(serves_the_page)
 
 	fclose(f);
 	start(&s, CHAT, NULL);
-	ck_assert_int_eq(ask(&s, GET "\r\n", response, sizeof response), 200);
-	ck_assert_ptr_nonnull(strstr(response, "Content-Type: text/html"));
+	expect_status(&s, GET "\r\n", 200);
+	ck_assert_ptr_nonnull(strstr(s.response, "Content-Type: text/html"));
 	for (size_t i = 0; i < COUNT(safety); i++)
-		ck_assert_msg(strstr(response, safety[i]) != NULL, "no %s",
+		ck_assert_msg(strstr(s.response, safety[i]) != NULL, "no %s",
 			      safety[i]);
-	body = strstr(response, "\r\n\r\n") + 4;
+	body = strstr(s.response, "\r\n\r\n") + 4;
 	ck_assert_uint_eq(strlen(body), n);
 	ck_assert_mem_eq(body, page, n);
 	/* HEAD: the same without the body */
-	ck_assert_int_eq(ask(&s, "HEAD /?x HTTP/1.1\r\nHost: a\r\n\r\n",
-			     response, sizeof response),
-			 200);
-	ck_assert_str_eq(strstr(response, "\r\n\r\n"), "\r\n\r\n");
+	expect_status(&s, "HEAD /?x HTTP/1.1\r\nHost: a\r\n\r\n", 200);
+	ck_assert_str_eq(strstr(s.response, "\r\n\r\n"), "\r\n\r\n");
 	finish();
 }
 END_TEST
@@ -92,18 +76,16 @@ START_TEST(answers_bad_requests)
 		{GET "Content-Length: 5\r\n\r\nhello", 413},
 		{GET "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501},
 		{"GET / HTTP/3.0\r\n\r\n", 505},
-		{SHAKE "Sec-WebSocket-Version: 13\r\n\r\n", 400},
+		{HANDSHAKE "Sec-WebSocket-Version: 13\r\n\r\n", 400},
 	};
 
 	start(&s, CHAT, NULL);
 	for (size_t i = 0; i < COUNT(cases); i++)
-		ck_assert_int_eq(
-			ask(&s, cases[i].request, response, sizeof response),
-			cases[i].status);
+		expect_status(&s, cases[i].request, cases[i].status);
 	await_log(&s, "505 HTTP Version");
-	ck_assert_int_eq(count_log(&s, "\n"), COUNT(cases));
-	ck_assert_int_eq(metric(&s, "chat_dropped_total{reason=\"refused\"}"),
-			 COUNT(cases));
+	ck_assert_int_eq(count_in_log(&s, "\n"), COUNT(cases));
+	expect_metric(&s, "chat_dropped_total{reason=\"refused\"}",
+		      COUNT(cases));
 	finish();
 }
 END_TEST
@@ -117,8 +99,8 @@ START_TEST(answers_requests_byte_by_byte)
 	fd = dial(&s);
 	for (const char *at = request; *at != '\0'; at++)
 		send_all(fd, at, 1);
-	read_all(fd, response, sizeof response);
-	ck_assert_ptr_nonnull(strstr(response, "HTTP/1.1 200 OK"));
+	read_until_end(fd, s.response, sizeof s.response);
+	ck_assert_ptr_nonnull(strstr(s.response, "HTTP/1.1 200 OK"));
 	close(fd);
 	finish();
 }
@@ -130,56 +112,54 @@ START_TEST(answers_a_half_closed_request)
 
 	start(&s, CHAT, NULL);
 	fd = dial(&s);
-	send_text(fd, GET "\r\n");
+	send_string(fd, GET "\r\n");
 	shutdown(fd, SHUT_WR);
-	read_all(fd, response, sizeof response);
-	ck_assert_ptr_nonnull(strstr(response, "</html>"));
+	read_until_end(fd, s.response, sizeof s.response);
+	ck_assert_ptr_nonnull(strstr(s.response, "</html>"));
 	close(fd);
 	finish();
 }
 END_TEST
 
-START_TEST(limits_a_request)
+START_TEST(refuses_long_request_and_target)
 {
 	static char request[20000];
 
 	start(&s, CHAT, NULL);
 	strcpy(request, GET "X: ");
 	memset(request + strlen(request), 'x', sizeof request - 100);
-	ck_assert_int_eq(ask(&s, request, response, sizeof response), 431);
+	expect_status(&s, request, 431);
 	memcpy(request, "GET /", 5);
 	memset(request + 5, 'x', 100);
-	ck_assert_int_eq(ask(&s, request, response, sizeof response), 414);
+	expect_status(&s, request, 414);
 	finish();
 }
 END_TEST
 
-START_TEST(counts)
+START_TEST(counts_clients_messages_and_bytes)
 {
 	int a, b;
 
 	start(&s, CHAT, NULL);
-	a = join(&s, "");
-	b = join(&s, "");
-	say(a, "x");
-	expect_text(a, "x");
+	a = join_room(&s, "");
+	b = join_room(&s, "");
+	send_message(a, "x");
+	expect_message(a, "x");
 	close(b);
 	await_log(&s, "disconnected: lost (1 online)");
-	ck_assert_int_eq(metric(&s, "chat_clients"), 1);
-	ck_assert_int_eq(ask(&s, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
-			     response, sizeof response),
-			 200);
+	expect_metric(&s, "chat_clients", 1);
+	expect_status(&s, GET_METRICS "\r\n", 200);
 	ck_assert_ptr_nonnull(
-		strstr(response, "\n# TYPE chat_clients gauge\n"));
+		strstr(s.response, "\n# TYPE chat_clients gauge\n"));
 	ck_assert_ptr_nonnull(
-		strstr(response, "\n# TYPE chat_dropped_total counter\n"));
-	ck_assert_int_eq(metric(&s, "chat_clients_peak"), 2);
-	ck_assert_int_eq(metric(&s, "chat_clients_limit"), 1024);
-	ck_assert_int_eq(metric(&s, "chat_connections_total"), 2);
-	ck_assert_int_eq(metric(&s, "chat_messages_total"), 1);
-	ck_assert_int_eq(metric(&s, "chat_dropped_total{reason=\"lost\"}"), 1);
-	ck_assert_int_gt(metric(&s, "chat_received_bytes_total"), 300);
-	ck_assert_int_gt(metric(&s, "chat_sent_bytes_total"), 1000);
+		strstr(s.response, "\n# TYPE chat_dropped_total counter\n"));
+	expect_metric(&s, "chat_clients_peak", 2);
+	expect_metric(&s, "chat_clients_limit", 1024);
+	expect_metric(&s, "chat_connections_total", 2);
+	expect_metric(&s, "chat_messages_total", 1);
+	expect_metric(&s, "chat_dropped_total{reason=\"lost\"}", 1);
+	ck_assert_int_gt(read_metric(&s, "chat_received_bytes_total"), 300);
+	ck_assert_int_gt(read_metric(&s, "chat_sent_bytes_total"), 1000);
 	close(a);
 	finish();
 }
@@ -187,77 +167,63 @@ END_TEST
 
 /* ---- Handshakes ---- */
 
-START_TEST(logs_who_comes_and_goes)
+START_TEST(logs_joins_and_leaves)
 {
 	int a, b;
 
 	start(&s, CHAT, NULL);
-	a = join(&s, "");
+	a = join_room(&s, "");
 	await_log(&s, "Z 127.0.0.1:");
 	await_log(&s, " Client connected (1 online)\n");
-	b = join(&s, "");
+	b = join_room(&s, "");
 	await_log(&s, " Client connected (2 online)\n");
 	send_frame(a, 0x88, "\x03\xe8", 2);
 	await_log(&s, " Client disconnected: closed (1 online)\n");
 	expect_close(a, 1000);
 	close(b);
 	await_log(&s, " Client disconnected: lost (0 online)\n");
-	ck_assert_int_eq(count_log(&s, "\n"), 4);
+	ck_assert_int_eq(count_in_log(&s, "\n"), 4);
 	finish();
 }
 END_TEST
 
-START_TEST(checks_the_origin)
+START_TEST(refuses_foreign_origin)
 {
 	char line[256];
 
 	start(&s, CHAT, NULL);
 	snprintf(line, sizeof line, "Origin: http://127.0.0.1:%d\r\n", s.port);
-	close(join(&s, line));
-	ck_assert_int_eq(ask(&s, SHAKE "Origin: http://evil\033[2J\r\n\r\n",
-			     response, sizeof response),
-			 400); /* a control character in a field */
-	ck_assert_int_eq(ask(&s, SHAKE "Origin: http://evil\x9b\r\n\r\n",
-			     response, sizeof response),
-			 403);
+	close(join_room(&s, line));
+	expect_status(&s, HANDSHAKE "Origin: http://evil\033[2J\r\n\r\n",
+		      400); /* a control character in a field */
+	expect_status(&s, HANDSHAKE "Origin: http://evil\x9b\r\n\r\n", 403);
 	await_log(&s, "Origin http://evil?, Host a: see option -o\n");
 	finish();
 }
 END_TEST
 
-START_TEST(allows_the_hosts_of_option_o)
+START_TEST(refuses_origin_not_listed_by_option_o)
 {
 	start(&s, CHAT, "-o", "a", "-o", "b.example", NULL);
-	ck_assert_int_eq(ask(&s, SHAKE "Origin: https://evil\r\n\r\n", response,
-			     sizeof response),
-			 403);
-	ck_assert_int_eq(ask(&s,
-			     "GET / HTTP/1.1\r\nHost: evil\r\n"
-			     "Origin: http://evil\r\nUpgrade: websocket\r\n"
-			     "Connection: Upgrade\r\n"
-			     "Sec-WebSocket-Version: 13\r\n"
-			     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-			     "\r\n",
-			     response, sizeof response),
-			 403);
+	expect_status(&s, HANDSHAKE "Origin: https://evil\r\n\r\n", 403);
+	expect_status(&s,
+		      GET_LINE "Host: evil\r\n" UPGRADE_FIELDS
+			       "Origin: http://evil\r\n\r\n",
+		      403);
 	finish();
 }
 END_TEST
 
-START_TEST(joins_from_a_listed_origin)
+START_TEST(accepts_origin_listed_by_option_o)
 {
 	int fd;
 
 	start(&s, CHAT, "-o", "b.example", NULL);
 	/* Host: a is not listed */
-	ck_assert_int_eq(ask(&s, SHAKE "Origin: https://b.example\r\n\r\n",
-			     response, sizeof response),
-			 403);
+	expect_status(&s, HANDSHAKE "Origin: https://b.example\r\n\r\n", 403);
 	fd = dial(&s);
-	send_text(fd, "GET / HTTP/1.1\r\nHost: b.example\r\n"
-		      "Origin: https://b.example\r\nUpgrade: websocket\r\n"
-		      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-		      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+	send_string(fd, GET_LINE "Host: b.example\r\n" UPGRADE_FIELDS
+				 "Origin: https://b.example\r\n\r\n");
 	await_log(&s, "Client connected");
 	close(fd);
 	finish();
@@ -272,18 +238,18 @@ START_TEST(relays_to_all_in_one_order)
 	int fd[N];
 	char text[32], order[N * SAID][32];
 
-	start_bare(CHAT);
+	start_bare_relay(&s, CHAT);
 	for (int i = 0; i < N; i++)
-		fd[i] = join(&s, "");
+		fd[i] = join_room(&s, "");
 	for (int k = 0; k < SAID; k++) {
 		for (int i = 0; i < N; i++) {
 			snprintf(text, sizeof text, "%d says %d", i, k);
-			say(fd[i], text);
+			send_message(fd[i], text);
 		}
 	}
 	for (int i = 0; i < N; i++) {
 		for (int k = 0; k < N * SAID; k++) {
-			struct frame *f = next_frame(fd[i]);
+			struct frame *f = read_frame(fd[i]);
 			if (i == 0)
 				strcpy(order[k], (char *)f->data);
 			else if (strcmp(order[k], (char *)f->data) != 0)
@@ -306,7 +272,7 @@ START_TEST(relays_to_all_in_one_order)
 }
 END_TEST
 
-START_TEST(is_an_exact_echo_for_one)
+START_TEST(echoes_exactly_to_single_client)
 {
 	static const size_t sizes[] = {0, 1, 125, 126, 127, 128, 4095, 4096};
 	unsigned char data[4096];
@@ -314,12 +280,12 @@ START_TEST(is_an_exact_echo_for_one)
 
 	for (size_t i = 0; i < sizeof data; i++)
 		data[i] = (unsigned char)(i * 7);
-	start_bare(CHAT);
-	fd = join(&s, "");
+	start_bare_relay(&s, CHAT);
+	fd = join_room(&s, "");
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		struct frame *f;
 		send_frame(fd, 0x82, data, sizes[i]);
-		f = next_frame(fd);
+		f = read_frame(fd);
 		ck_assert_int_eq(f->first, 0x82);
 		ck_assert_uint_eq(f->len, sizes[i]);
 		ck_assert_mem_eq(f->data, data, sizes[i]);
@@ -334,20 +300,20 @@ START_TEST(takes_frames_right_behind_the_request)
 	char request[1024];
 	int fd;
 
-	start_bare(CHAT);
+	start_bare_relay(&s, CHAT);
 	fd = dial(&s);
 	/* a masked "Hi", an empty ping, and the start of another text */
 	snprintf(request, sizeof request,
-		 SHAKE
+		 HANDSHAKE
 		 "\r\n\x81\x82\x01\x01\x01\x01Ih\x89\x80\x01\x01\x01\x01\x81");
-	send_text(fd, request);
-	send_text(fd, "\x81\x01\x01\x01\x01y");
-	while (strstr(response, "\r\n\r\n") == NULL)
-		ck_assert_int_eq(recv(fd, response + strlen(response), 1, 0),
-				 1);
-	expect_text(fd, "Hi");
-	ck_assert_int_eq(next_frame(fd)->first, 0x8a);
-	expect_text(fd, "x");
+	send_string(fd, request);
+	send_string(fd, "\x81\x01\x01\x01\x01y");
+	while (strstr(s.response, "\r\n\r\n") == NULL)
+		ck_assert_int_eq(
+			recv(fd, s.response + strlen(s.response), 1, 0), 1);
+	expect_message(fd, "Hi");
+	ck_assert_int_eq(read_frame(fd)->first, 0x8a);
+	expect_message(fd, "x");
 	close(fd);
 	finish();
 }
@@ -357,56 +323,56 @@ START_TEST(joins_fragments_and_answers_pings_between)
 {
 	int fd;
 
-	start_bare(CHAT);
-	fd = join(&s, "");
+	start_bare_relay(&s, CHAT);
+	fd = join_room(&s, "");
 	send_frame(fd, 0x01, "frag", 4);
 	send_frame(fd, 0x89, "in between", 10);
 	send_frame(fd, 0x00, "", 0);
 	send_frame(fd, 0x80, "ments", 5);
-	ck_assert_int_eq(next_frame(fd)->first, 0x8a);
-	expect_text(fd, "fragments");
+	ck_assert_int_eq(read_frame(fd)->first, 0x8a);
+	expect_message(fd, "fragments");
 	for (int i = 0; i < 10; i++) {
 		char text[126];
 		memset(text, 'a' + i, sizeof text);
 		send_frame(fd, 0x89, text, 125);
 	}
 	for (int i = 0; i < 10; i++) {
-		struct frame *f = next_frame(fd);
+		struct frame *f = read_frame(fd);
 		ck_assert_int_eq(f->first, 0x8a);
 		ck_assert_uint_eq(f->len, 125);
 		ck_assert_int_eq(f->data[0], 'a' + i);
 	}
 	send_frame(fd, 0x8a, "nobody asked", 12);
-	say(fd, "still here");
-	expect_text(fd, "still here");
+	send_message(fd, "still here");
+	expect_message(fd, "still here");
 	close(fd);
 	finish();
 }
 END_TEST
 
 /* A ping, a message and a Close in one segment come back in that order. */
-START_TEST(keeps_the_order_of_private_and_public)
+START_TEST(keeps_order_of_pongs_and_messages)
 {
 	int fd;
 
-	start_bare(CHAT);
-	fd = join(&s, "");
-	send_text(fd, "\x89\x81\x01\x01\x01\x01"
-		      "b"
-		      "\x81\x81\x01\x01\x01\x01"
-		      "i"
-		      "\x89\x81\x01\x01\x01\x01"
-		      "c"
-		      "\x88\x80\x01\x01\x01\x01");
-	ck_assert_str_eq((char *)next_frame(fd)->data, "c");
-	ck_assert_str_eq((char *)next_frame(fd)->data, "h");
-	ck_assert_str_eq((char *)next_frame(fd)->data, "b");
+	start_bare_relay(&s, CHAT);
+	fd = join_room(&s, "");
+	send_string(fd, "\x89\x81\x01\x01\x01\x01"
+			"b"
+			"\x81\x81\x01\x01\x01\x01"
+			"i"
+			"\x89\x81\x01\x01\x01\x01"
+			"c"
+			"\x88\x80\x01\x01\x01\x01");
+	ck_assert_str_eq((char *)read_frame(fd)->data, "c");
+	ck_assert_str_eq((char *)read_frame(fd)->data, "h");
+	ck_assert_str_eq((char *)read_frame(fd)->data, "b");
 	expect_close(fd, 0);
 	finish();
 }
 END_TEST
 
-START_TEST(closes_with_the_code_that_was_earned)
+START_TEST(closes_with_code_for_each_mistake)
 {
 	static const struct {
 		int first;
@@ -429,61 +395,58 @@ START_TEST(closes_with_the_code_that_was_earned)
 	static char big[4097];
 	int other, fd;
 
-	start_bare(CHAT);
-	other = join(&s, "");
+	start_bare_relay(&s, CHAT);
+	other = join_room(&s, "");
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		fd = join(&s, "");
-		say(fd, "before");
+		fd = join_room(&s, "");
+		send_message(fd, "before");
 		send_frame(fd, cases[i].first, cases[i].payload, cases[i].len);
-		say(fd, "after"); /* not heard by anybody */
-		expect_text(fd, "before");
+		send_message(fd, "after"); /* not heard by anybody */
+		expect_message(fd, "before");
 		expect_close(fd, cases[i].code);
-		expect_text(other, "before");
+		expect_message(other, "before");
 	}
-	fd = join(&s, "");
+	fd = join_room(&s, "");
 	send_frame(fd, 0x82, big, sizeof big);
 	expect_close(fd, 1009);
-	fd = join(&s, "");
-	send_text(fd, "\x81\x05Hello"); /* not masked */
+	fd = join_room(&s, "");
+	send_string(fd, "\x81\x05Hello"); /* not masked */
 	expect_close(fd, 1002);
-	say(other, "unharmed");
-	expect_text(other, "unharmed");
-	ck_assert_int_eq(metric(&s, "chat_dropped_total{reason=\"protocol\"}"),
-			 7);
-	ck_assert_int_eq(metric(&s, "chat_dropped_total{reason=\"invalid\"}"),
-			 2);
-	ck_assert_int_eq(metric(&s, "chat_dropped_total{reason=\"too_big\"}"),
-			 1);
+	send_message(other, "unharmed");
+	expect_message(other, "unharmed");
+	expect_metric(&s, "chat_dropped_total{reason=\"protocol\"}", 7);
+	expect_metric(&s, "chat_dropped_total{reason=\"invalid\"}", 2);
+	expect_metric(&s, "chat_dropped_total{reason=\"too_big\"}", 1);
 	close(other);
 	finish();
 }
 END_TEST
 
-START_TEST(gives_newcomers_the_history_and_then_a_notice)
+START_TEST(gives_newcomers_history_then_notice)
 {
 	char text[32];
 	int a, b;
 
 	start(&s, CHAT, "-n", "3", "-l", "0", NULL);
-	a = join(&s, "");
+	a = join_room(&s, "");
 	expect_notice(a, 1);
 	for (int i = 0; i < 5; i++) {
 		snprintf(text, sizeof text, "message %d", i);
-		say(a, text);
-		expect_text(a, text);
+		send_message(a, text);
+		expect_message(a, text);
 	}
-	b = join(&s, "");
+	b = join_room(&s, "");
 	for (int i = 2; i < 5; i++) {
 		snprintf(text, sizeof text, "message %d", i);
-		ck_assert_str_eq((char *)next_frame(b)->data, text);
+		ck_assert_str_eq((char *)read_frame(b)->data, text);
 	}
 	expect_notice(b, 2);
 	expect_notice(a, 2); /* it has changed */
-	say(a, "live");
-	expect_text(a, "live");
-	expect_text(b, "live");
+	send_message(a, "live");
+	expect_message(a, "live");
+	expect_message(b, "live");
 	close(b);
-	while (strcmp((char *)next_frame(a)->data, "{\"online\":1}") != 0)
+	while (strcmp((char *)read_frame(a)->data, "{\"online\":1}") != 0)
 		;
 	close(a);
 	finish();
@@ -492,15 +455,15 @@ END_TEST
 
 /* Without history or without heartbeat there are still notices; without both
    there are none. */
-START_TEST(tells_how_many_there_are)
+START_TEST(sends_notice_with_number_of_clients)
 {
 	static const char *const options[][2] = {{"-n", "-l"}, {"-t", "-l"}};
 	int a, b;
 
 	start(&s, CHAT, options[_i][0], "0", options[_i][1], "0", NULL);
-	a = join(&s, "");
+	a = join_room(&s, "");
 	expect_notice(a, 1);
-	b = join(&s, "");
+	b = join_room(&s, "");
 	expect_notice(b, 2);
 	expect_notice(a, 2);
 	close(a);
@@ -510,7 +473,7 @@ START_TEST(tells_how_many_there_are)
 END_TEST
 
 /* The small log holds 16 KiB; a newcomer gets no more than half of that. */
-START_TEST(gives_newcomers_at_most_half_the_log)
+START_TEST(gives_newcomers_at_most_half_the_ring)
 {
 	static char text[1001];
 	struct frame *f;
@@ -518,14 +481,14 @@ START_TEST(gives_newcomers_at_most_half_the_log)
 
 	memset(text, 'x', 1000);
 	start(&s, SMALL, "-n", "100", "-t", "0", "-l", "0", NULL);
-	a = join(&s, "");
+	a = join_room(&s, "");
 	for (int i = 0; i < 40; i++) {
 		text[0] = (char)('0' + i);
-		say(a, text);
-		expect_text(a, text);
+		send_message(a, text);
+		expect_message(a, text);
 	}
-	b = join(&s, "");
-	while ((f = next_frame(b))->len == 1000) {
+	b = join_room(&s, "");
+	while ((f = read_frame(b))->len == 1000) {
 		ck_assert_int_eq(f->data[0], '0' + 40 - 8 + n);
 		n++;
 	}
@@ -537,29 +500,29 @@ START_TEST(gives_newcomers_at_most_half_the_log)
 }
 END_TEST
 
-START_TEST(beats_and_notices_silence)
+START_TEST(pings_and_drops_silent_client)
 {
 	struct frame *f;
 	int a, b;
 
 	start(&s, CHAT, "-t", "1", NULL);
-	a = join(&s, "");
-	b = join(&s, "");
-	while (next_frame(a)->first != 0x89)
+	a = join_room(&s, "");
+	b = join_room(&s, "");
+	while (read_frame(a)->first != 0x89)
 		;
-	f = next_frame(a); /* a notice comes with each ping */
+	f = read_frame(a); /* a notice comes with each ping */
 	ck_assert_str_eq((char *)f->data, "{\"online\":2}");
 	/* a answers pings, b does not */
-	while (count_log(&s, "disconnected: silent (1 online)") == 0) {
-		f = next_frame(a);
+	while (count_in_log(&s, "disconnected: silent (1 online)") == 0) {
+		f = read_frame(a);
 		if (f->first != 0x89)
 			continue;
 		send_frame(a, 0x8a, f->data, f->len);
-		if (metric(&s, "chat_clients") == 1)
+		if (read_metric(&s, "chat_clients") == 1)
 			await_log(&s, "disconnected: silent (1 online)");
 	}
-	say(a, "here");
-	expect_text(a, "here");
+	send_message(a, "here");
+	expect_message(a, "here");
 	close(a);
 	close(b);
 	finish();
@@ -568,110 +531,111 @@ END_TEST
 
 /* ---- Limits ---- */
 
-START_TEST(refuses_one_too_many)
+START_TEST(refuses_one_client_too_many)
 {
 	int fd[4];
 
 	start(&s, SMALL, "-n", "0", "-t", "0", NULL);
 	for (int i = 0; i < 4; i++)
-		fd[i] = join(&s, "");
-	ck_assert_int_eq(ask(&s, SHAKE "\r\n", response, sizeof response), 503);
-	ck_assert_ptr_nonnull(strstr(response, "Retry-After: "));
-	ck_assert_int_eq(ask(&s, GET "\r\n", response, sizeof response), 200);
+		fd[i] = join_room(&s, "");
+	expect_status(&s, HANDSHAKE "\r\n", 503);
+	ck_assert_ptr_nonnull(strstr(s.response, "Retry-After: "));
+	expect_status(&s, GET "\r\n", 200);
 	close(fd[0]);
 	await_log(&s, "(3 online)\n");
 	await_log(&s, "disconnected");
-	fd[0] = join(&s, "");
+	fd[0] = join_room(&s, "");
 	for (int i = 0; i < 4; i++) {
-		say(fd[i], "x");
+		send_message(fd[i], "x");
 		for (int k = 0; k < 4; k++)
-			expect_text(fd[k], "x");
+			expect_message(fd[k], "x");
 	}
 	finish();
 }
 END_TEST
 
-START_TEST(lets_the_longest_unfinished_make_way)
+START_TEST(evicts_oldest_unfinished_request)
 {
 	int people[4], idle[20];
 
 	start(&s, SMALL, "-n", "0", "-t", "0", NULL);
 	for (int i = 0; i < 4; i++)
-		people[i] = join(&s, "");
+		people[i] = join_room(&s, "");
 	for (int i = 0; i < 20; i++)
 		idle[i] = dial(&s); /* and says nothing */
-	ck_assert_int_eq(ask(&s, GET "\r\n", response, sizeof response), 200);
-	ck_assert(ended(idle[0]));
-	say(people[0], "x");
+	expect_status(&s, GET "\r\n", 200);
+	ck_assert(connection_ended(idle[0]));
+	send_message(people[0], "x");
 	for (int i = 0; i < 4; i++)
-		expect_text(people[i], "x");
+		expect_message(people[i], "x");
 	await_log(&s, "Connection dropped: crowded\n");
 	finish();
 }
 END_TEST
 
-START_TEST(ends_requests_that_take_too_long)
+START_TEST(times_out_unfinished_request)
 {
 	int slow, silent;
 
 	start(&s, SMALL, NULL);
 	silent = dial(&s);
 	slow = dial(&s);
-	send_text(slow, "GET / HT");
-	read_all(slow, response, sizeof response);
-	ck_assert_ptr_nonnull(strstr(response, "HTTP/1.1 408 "));
-	read_all(silent, response, sizeof response);
-	ck_assert_ptr_nonnull(strstr(response, "HTTP/1.1 408 "));
+	send_string(slow, "GET / HT");
+	read_until_end(slow, s.response, sizeof s.response);
+	ck_assert_ptr_nonnull(strstr(s.response, "HTTP/1.1 408 "));
+	read_until_end(silent, s.response, sizeof s.response);
+	ck_assert_ptr_nonnull(strstr(s.response, "HTTP/1.1 408 "));
 	await_log(&s, "Request refused: 408 ");
-	ck_assert_int_eq(count_log(&s, "408"), 1); /* silence is no offence */
+	ck_assert_int_eq(count_in_log(&s, "408"),
+			 1); /* silence is no offence */
 	finish();
 }
 END_TEST
 
-START_TEST(ends_messages_that_take_too_long)
+START_TEST(times_out_unfinished_message)
 {
 	int a, b, c;
 
 	start(&s, SMALL, "-n", "0", "-t", "0", NULL);
-	a = join(&s, "");
-	b = join(&s, "");
-	c = join(&s, "");
+	a = join_room(&s, "");
+	b = join_room(&s, "");
+	c = join_room(&s, "");
 	send_frame(a, 0x01, "half a", 6);
-	send_text(b, "\x81");
-	say(c, "whole");
-	expect_text(a, "whole");
-	expect_text(b, "whole");
+	send_string(b, "\x81");
+	send_message(c, "whole");
+	expect_message(a, "whole");
+	expect_message(b, "whole");
 	expect_close(a, 1008);
 	expect_close(b, 1008);
 	await_log(&s, "disconnected: unfinished");
-	say(c, "still here");
-	expect_text(c, "whole");
-	expect_text(c, "still here");
+	send_message(c, "still here");
+	expect_message(c, "whole");
+	expect_message(c, "still here");
 	finish();
 }
 END_TEST
 
 /* A credit of five seconds, then a frame for each part of a second: what is
    said at once is all heard, but not at once. */
-START_TEST(slows_down_who_says_too_much)
+START_TEST(delays_client_above_its_rate)
 {
 	int a, b;
 	char text[32];
 
 	start(&s, CHAT, "-l", "5", "-n", "0", "-t", "0", NULL);
-	a = join(&s, "");
-	b = join(&s, "");
+	a = join_room(&s, "");
+	b = join_room(&s, "");
 	for (int i = 0; i < 25 + 1; i++)
 		send_frame(a, 0x8a, "", 0); /* its credit, and one more */
 	for (int i = 0; i < 10; i++) {
 		snprintf(text, sizeof text, "late %d", i);
-		say(a, text);
+		send_message(a, text);
 	}
-	say(b, "in time");
+	send_message(b, "in time");
 	for (int i = 0; i < 10; i++) {
-		struct frame *f = next_frame(b);
+		struct frame *f = read_frame(b);
 		if (strcmp((char *)f->data, "in time") == 0)
-			f = next_frame(b);
+			f = read_frame(b);
 		snprintf(text, sizeof text, "late %d", i);
 		ck_assert_str_eq((char *)f->data, text);
 	}
@@ -681,7 +645,7 @@ END_TEST
 
 /* One never reads.  The log is far too small to keep for it all that the others
    say; it is dropped, and they hear everything. */
-START_TEST(drops_a_reader_that_holds_up_the_room)
+START_TEST(drops_client_that_holds_up_the_room)
 {
 	enum { SAID = 30000 };
 	static char text[1001];
@@ -689,38 +653,39 @@ START_TEST(drops_a_reader_that_holds_up_the_room)
 	bool done = false;
 
 	memset(text, 'x', 1000);
-	start_bare(SMALL);
-	dead = join(&s, "");
+	start_bare_relay(&s, SMALL);
+	dead = join_room(&s, "");
 	setsockopt(dead, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-	a = join(&s, "");
-	b = join(&s, "");
+	a = join_room(&s, "");
+	b = join_room(&s, "");
 	for (int i = 0; i < SAID && !done; i++) {
 		snprintf(text, sizeof text, "%09d", i);
 		text[9] = 'x';
-		say(a, text);
-		expect_text(a, text);
-		expect_text(b, text);
+		send_message(a, text);
+		expect_message(a, text);
+		expect_message(b, text);
 		if (i % 100 == 0)
-			done = metric(&s, "chat_clients") == 2;
+			done = read_metric(&s, "chat_clients") == 2;
 	}
 	await_log(&s, "disconnected: ");
-	ck_assert(count_log(&s, "disconnected: slow (2 online)\n") +
-			  count_log(&s, "disconnected: stuck (2 online)\n") ==
-		  1);
+	ck_assert(
+		count_in_log(&s, "disconnected: slow (2 online)\n") +
+			count_in_log(&s, "disconnected: stuck (2 online)\n") ==
+		1);
 	close(dead);
 	finish();
 }
 END_TEST
 
-START_TEST(drops_who_pings_and_does_not_read)
+START_TEST(drops_client_that_pings_and_never_reads)
 {
 	static unsigned char pings[131 * 1000];
 	int a, b;
 	pid_t flood;
 
-	start_bare(CHAT);
-	a = join(&s, "");
-	b = join(&s, "");
+	start_bare_relay(&s, CHAT);
+	a = join_room(&s, "");
+	b = join_room(&s, "");
 	for (size_t i = 0; i < sizeof pings; i += 131)
 		memcpy(pings + i, "\x89\xfd\0\0\0\0", 6);
 	for (size_t i = 0; i < sizeof pings; i += 131)
@@ -732,8 +697,8 @@ START_TEST(drops_who_pings_and_does_not_read)
 		_exit(0);
 	}
 	await_log(&s, "disconnected: flood (1 online)\n");
-	say(b, "fine");
-	expect_text(b, "fine");
+	send_message(b, "fine");
+	expect_message(b, "fine");
 	kill(flood, SIGKILL);
 	waitpid(flood, NULL, 0);
 	finish();
@@ -742,38 +707,38 @@ END_TEST
 
 /* ---- Start and end ---- */
 
-START_TEST(says_goodbye)
+START_TEST(closes_with_1001_at_sigterm)
 {
 	int a, b, idle;
 
 	start(&s, CHAT, NULL);
-	a = join(&s, "");
-	b = join(&s, "");
+	a = join_room(&s, "");
+	b = join_room(&s, "");
 	idle = dial(&s);
-	say(a, "last words");
-	expect_text(b, "last words");
+	send_message(a, "last words");
+	expect_message(b, "last words");
 	kill(s.pid, SIGTERM);
-	expect_text(a, "last words");
-	ck_assert_int_eq(next_message(a)->first, 0x88);
+	expect_message(a, "last words");
+	ck_assert_int_eq(read_message(a)->first, 0x88);
 	send_frame(a, 0x88, "\x03\xe9", 2);
-	ck_assert(ended(a));
+	ck_assert(connection_ended(a));
 	/* it listens no more, and has dropped who had not asked yet */
 	ck_assert(!is_listening(&s));
-	ck_assert(ended(idle));
+	ck_assert(connection_ended(idle));
 	/* b answers nothing; the server does not wait for it for long */
-	ck_assert_int_eq(next_message(b)->first, 0x88);
-	ck_assert_int_eq(await_end(&s), 0);
+	ck_assert_int_eq(read_message(b)->first, 0x88);
+	ck_assert_int_eq(await_exit(&s), 0);
 }
 END_TEST
 
-START_TEST(exits_at_once_when_told_twice)
+START_TEST(exits_at_second_signal)
 {
 	start(&s, CHAT, NULL);
-	join(&s, ""); /* and answers nothing */
+	join_room(&s, ""); /* and answers nothing */
 	kill(s.pid, SIGINT);
 	await_log(&s, "disconnected: going away");
 	kill(s.pid, SIGINT);
-	ck_assert_int_eq(await_end(&s), 128 + SIGINT);
+	ck_assert_int_eq(await_exit(&s), 128 + SIGINT);
 }
 END_TEST
 
@@ -816,7 +781,7 @@ START_TEST(refuses_bad_usage)
 }
 END_TEST
 
-START_TEST(says_no_more_than_fits_of_bad_usage)
+START_TEST(cuts_long_usage_errors)
 {
 	char command[4096] = CHAT " -p ";
 	char said[8192];
@@ -836,7 +801,7 @@ START_TEST(says_no_more_than_fits_of_bad_usage)
 END_TEST
 
 /* On all addresses it names one that others can use, if there is any. */
-START_TEST(says_where_to_point_a_browser)
+START_TEST(prints_url_that_others_can_open)
 {
 	static const char *const all[] = {"0.0.0.0", "::"};
 
@@ -846,8 +811,7 @@ START_TEST(says_where_to_point_a_browser)
 	for (size_t i = 0; i < COUNT(all); i++) {
 		start(&s, CHAT, "-a", all[i], NULL);
 		ck_assert_ptr_null(strstr(s.greeting, all[i]));
-		ck_assert_int_eq(ask(&s, GET "\r\n", response, sizeof response),
-				 200);
+		expect_status(&s, GET "\r\n", 200);
 		finish();
 	}
 }
@@ -867,7 +831,7 @@ static const char *words_of(const char *command)
 
 /* Each option that getopt() is asked for is in the man page, the README and
    -h, and no other is. */
-START_TEST(documents_its_options)
+START_TEST(documents_each_option)
 {
 	static const char *const places[][2] = {
 		{"cat chat.1", ".It Fl %c"},
@@ -916,12 +880,13 @@ START_TEST(needs_no_more_memory_than_declared)
 	start(&s, CHAT, "-n", "0", "-t", "0", NULL);
 	declared = atol(words_of("size " CHAT " | sed 1d | cut -f 4"));
 	for (int i = 0; i < PEOPLE; i++) {
-		fds[i] = join(&s, "");
+		fds[i] = join_room(&s, "");
 		send_all(fds[i], frame, size - 1);
 	}
 	for (long want = PEOPLE * (long)size; want > 0;)
-		want = metric(&s, "chat_received_bytes_total") < want ? want
-								      : 0;
+		want = read_metric(&s, "chat_received_bytes_total") < want
+			       ? want
+			       : 0;
 	snprintf(command, sizeof command,
 		 "sed -n 's/^Private_Dirty: *//p' /proc/%d/smaps_rollup",
 		 (int)s.pid);
@@ -935,7 +900,7 @@ START_TEST(needs_no_more_memory_than_declared)
 }
 END_TEST
 
-START_TEST(says_when_it_cannot_listen)
+START_TEST(exits_when_port_is_taken)
 {
 	char arguments[64];
 
@@ -947,28 +912,28 @@ START_TEST(says_when_it_cannot_listen)
 END_TEST
 
 /* As systemd passes it: LISTEN_FDS and LISTEN_PID. */
-START_TEST(serves_an_inherited_socket)
+START_TEST(serves_inherited_socket)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET,
 				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof a;
 	int fd;
 
-	inherited = socket(AF_INET, SOCK_STREAM, 0);
-	ck_assert(bind(inherited, (void *)&a, sizeof a) == 0 &&
-		  listen(inherited, 5) == 0);
-	getsockname(inherited, (void *)&a, &size);
+	inherited_socket = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert(bind(inherited_socket, (void *)&a, sizeof a) == 0 &&
+		  listen(inherited_socket, 5) == 0);
+	getsockname(inherited_socket, (void *)&a, &size);
 	start(&s, CHAT, NULL);
 	ck_assert_int_eq(s.port, ntohs(a.sin_port));
-	fd = join(&s, "");
-	say(fd, "hello");
-	expect_text(fd, "hello");
+	fd = join_room(&s, "");
+	send_message(fd, "hello");
+	expect_message(fd, "hello");
 	close(fd);
 	finish();
 }
 END_TEST
 
-START_TEST(does_not_inherit_what_does_not_listen)
+START_TEST(refuses_to_inherit_bad_sockets)
 {
 	char many[] = "LISTEN_FDS=9 LISTEN_PID=$$; export LISTEN_FDS "
 		      "LISTEN_PID; exec " CHAT " 2>/dev/null";
@@ -982,14 +947,14 @@ END_TEST
 
 /* What it may have open decides how many may come in; when there is no room for
    one, it ends. */
-START_TEST(fits_into_the_limit_of_descriptors)
+START_TEST(sizes_room_by_descriptor_limit)
 {
 	struct rlimit files = {.rlim_cur = 45, .rlim_max = 45};
 
 	setrlimit(RLIMIT_NOFILE, &files);
 	start(&s, CHAT, NULL);
 	await_log(&s, "chat: ulimit -n leaves room for 13\n");
-	ck_assert_int_eq(metric(&s, "chat_clients_limit"), 13);
+	expect_metric(&s, "chat_clients_limit", 13);
 	finish();
 	ck_assert_int_eq(WEXITSTATUS(system("ulimit -n 32; exec " CHAT
 					    " -p 0 2>/dev/null")),
@@ -998,21 +963,19 @@ START_TEST(fits_into_the_limit_of_descriptors)
 END_TEST
 
 /* Nobody reads the log: its pipe is full, and then closed. */
-START_TEST(goes_on_when_nobody_reads_the_log)
+START_TEST(goes_on_when_log_is_not_read)
 {
 	int fd;
 
 	start(&s, CHAT, "-t", "0", NULL);
 	for (int i = 0; i < 2000; i++)
-		ck_assert_int_eq(
-			ask(&s, "x\r\n\r\n", response, sizeof response), 400);
+		expect_status(&s, "x\r\n\r\n", 400);
 	close(s.err);
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(
-			ask(&s, "x\r\n\r\n", response, sizeof response), 400);
-	fd = join(&s, "");
-	say(fd, "still here");
-	expect_text(fd, "still here");
+		expect_status(&s, "x\r\n\r\n", 400);
+	fd = join_room(&s, "");
+	send_message(fd, "still here");
+	expect_message(fd, "still here");
 	kill(s.pid, SIGTERM);
 	expect_close(fd, 1001);
 	ck_assert(waitpid(s.pid, &fd, 0) == s.pid);
@@ -1020,14 +983,14 @@ START_TEST(goes_on_when_nobody_reads_the_log)
 }
 END_TEST
 
-START_TEST(is_quiet)
+START_TEST(logs_nothing_with_option_q)
 {
 	start(&s, CHAT, "-q", NULL);
-	close(join(&s, ""));
-	ck_assert_int_eq(ask(&s, "x\r\n\r\n", response, sizeof response), 400);
+	close(join_room(&s, ""));
+	expect_status(&s, "x\r\n\r\n", 400);
 	kill(s.pid, SIGTERM);
-	ck_assert(ended(s.err)); /* having said nothing */
-	ck_assert_int_eq(await_end(&s), 0);
+	ck_assert(connection_ended(s.err)); /* having said nothing */
+	ck_assert_int_eq(await_exit(&s), 0);
 }
 END_TEST
 
@@ -1041,45 +1004,45 @@ Suite *chat_suite(void)
 	tcase_add_test(t, answers_bad_requests);
 	tcase_add_test(t, answers_requests_byte_by_byte);
 	tcase_add_test(t, answers_a_half_closed_request);
-	tcase_add_test(t, limits_a_request);
-	tcase_add_test(t, counts);
-	tcase_add_test(t, logs_who_comes_and_goes);
-	tcase_add_test(t, checks_the_origin);
-	tcase_add_test(t, allows_the_hosts_of_option_o);
-	tcase_add_test(t, joins_from_a_listed_origin);
+	tcase_add_test(t, refuses_long_request_and_target);
+	tcase_add_test(t, counts_clients_messages_and_bytes);
+	tcase_add_test(t, logs_joins_and_leaves);
+	tcase_add_test(t, refuses_foreign_origin);
+	tcase_add_test(t, refuses_origin_not_listed_by_option_o);
+	tcase_add_test(t, accepts_origin_listed_by_option_o);
 	tcase_add_test(t, relays_to_all_in_one_order);
-	tcase_add_test(t, is_an_exact_echo_for_one);
+	tcase_add_test(t, echoes_exactly_to_single_client);
 	tcase_add_test(t, takes_frames_right_behind_the_request);
 	tcase_add_test(t, joins_fragments_and_answers_pings_between);
-	tcase_add_test(t, keeps_the_order_of_private_and_public);
-	tcase_add_test(t, closes_with_the_code_that_was_earned);
-	tcase_add_test(t, gives_newcomers_the_history_and_then_a_notice);
-	tcase_add_loop_test(t, tells_how_many_there_are, 0, 2);
-	tcase_add_test(t, gives_newcomers_at_most_half_the_log);
-	tcase_add_test(t, beats_and_notices_silence);
-	tcase_add_test(t, refuses_one_too_many);
-	tcase_add_test(t, lets_the_longest_unfinished_make_way);
-	tcase_add_test(t, ends_requests_that_take_too_long);
-	tcase_add_test(t, ends_messages_that_take_too_long);
-	tcase_add_test(t, slows_down_who_says_too_much);
-	tcase_add_test(t, drops_a_reader_that_holds_up_the_room);
-	tcase_add_test(t, drops_who_pings_and_does_not_read);
-	tcase_add_test(t, says_goodbye);
-	tcase_add_test(t, exits_at_once_when_told_twice);
+	tcase_add_test(t, keeps_order_of_pongs_and_messages);
+	tcase_add_test(t, closes_with_code_for_each_mistake);
+	tcase_add_test(t, gives_newcomers_history_then_notice);
+	tcase_add_loop_test(t, sends_notice_with_number_of_clients, 0, 2);
+	tcase_add_test(t, gives_newcomers_at_most_half_the_ring);
+	tcase_add_test(t, pings_and_drops_silent_client);
+	tcase_add_test(t, refuses_one_client_too_many);
+	tcase_add_test(t, evicts_oldest_unfinished_request);
+	tcase_add_test(t, times_out_unfinished_request);
+	tcase_add_test(t, times_out_unfinished_message);
+	tcase_add_test(t, delays_client_above_its_rate);
+	tcase_add_test(t, drops_client_that_holds_up_the_room);
+	tcase_add_test(t, drops_client_that_pings_and_never_reads);
+	tcase_add_test(t, closes_with_1001_at_sigterm);
+	tcase_add_test(t, exits_at_second_signal);
 	tcase_add_test(t, refuses_bad_usage);
-	tcase_add_test(t, says_no_more_than_fits_of_bad_usage);
-	tcase_add_test(t, says_where_to_point_a_browser);
-	tcase_add_test(t, documents_its_options);
+	tcase_add_test(t, cuts_long_usage_errors);
+	tcase_add_test(t, prints_url_that_others_can_open);
+	tcase_add_test(t, documents_each_option);
 	/* neither in an emulator's memory nor with a sanitizer's */
 	if (getenv("UNDER") == NULL && getenv("SANITIZED") == NULL)
 		tcase_add_test(t, needs_no_more_memory_than_declared);
-	tcase_add_test(t, says_when_it_cannot_listen);
-	tcase_add_test(t, serves_an_inherited_socket);
-	tcase_add_test(t, does_not_inherit_what_does_not_listen);
+	tcase_add_test(t, exits_when_port_is_taken);
+	tcase_add_test(t, serves_inherited_socket);
+	tcase_add_test(t, refuses_to_inherit_bad_sockets);
 	if (getenv("UNDER") == NULL) /* which has descriptors of its own */
-		tcase_add_test(t, fits_into_the_limit_of_descriptors);
-	tcase_add_test(t, goes_on_when_nobody_reads_the_log);
-	tcase_add_test(t, is_quiet);
+		tcase_add_test(t, sizes_room_by_descriptor_limit);
+	tcase_add_test(t, goes_on_when_log_is_not_read);
+	tcase_add_test(t, logs_nothing_with_option_q);
 	suite_add_tcase(suite, t);
 	return suite;
 }

@@ -18,8 +18,6 @@
 
 #include "test.h"
 
-#define CHAT "test/build/crowd/chat"
-
 enum {
 	LISTENERS = 977,
 	VANISHING = 20,
@@ -49,7 +47,7 @@ static void begin(void)
 	allow_descriptors();
 	lines = tmpfile();
 	stderr_for_server = fileno(lines);
-	start(&s, CHAT, "-n", "0", "-t", "0", "-l", "0", NULL);
+	start_bare_relay(&s, CROWD);
 }
 
 static int count_lines(const char *text)
@@ -70,7 +68,7 @@ static pid_t join_stopped(int clients)
 
 	if (pid == 0) {
 		for (int i = 0; i < clients; i++)
-			join(&s, "");
+			join_room(&s, "");
 		raise(SIGSTOP);
 		_exit(0);
 	}
@@ -88,10 +86,10 @@ static pid_t speak(int messages)
 
 	if (pid != 0)
 		return pid;
-	fd = join(&s, "");
+	fd = join_room(&s, "");
 	if (fork() == 0) {
 		for (int k = 0; k < messages; k++)
-			if (next_frame(fd)->first < 0)
+			if (read_frame(fd)->first < 0)
 				_exit(1);
 		_exit(0);
 	}
@@ -139,7 +137,7 @@ static int count_dropped(const char *reason)
 
 	snprintf(text, sizeof text, "chat_dropped_total{reason=\"%s\"}",
 		 reason);
-	n = metric(&s, text);
+	n = read_metric(&s, text);
 	snprintf(text, sizeof text, "disconnected: %s", reason);
 	ck_assert_int_eq(count_lines(text), n);
 	return (int)n;
@@ -164,7 +162,8 @@ static void hear_all(pid_t vanishing, int dribbling)
 	int size = 1, done = 0;
 
 	for (int i = 0; i <= LISTENERS; i++)
-		p[i] = (struct pollfd){.fd = join(&s, ""), .events = POLLIN};
+		p[i] = (struct pollfd){.fd = join_room(&s, ""),
+				       .events = POLLIN};
 	setsockopt(p[LISTENERS].fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 	speaker = speak(SAID);
 	while (done < LISTENERS) {
@@ -195,10 +194,10 @@ START_TEST(keeps_977_listeners_in_order_under_a_firehose)
 	begin();
 	stopped = join_stopped(1);
 	vanishing = join_stopped(VANISHING);
-	hear_all(vanishing, join(&s, ""));
+	hear_all(vanishing, join_room(&s, ""));
 	waitpid(vanishing, NULL, 0);
 	waitpid(speaker, NULL, 0);
-	ck_assert_int_eq(metric(&s, "chat_messages_total"), SAID);
+	expect_metric(&s, "chat_messages_total", SAID);
 	do
 		dropped = count_dropped("slow") + count_dropped("stuck") +
 			  count_dropped("lost") + (poll(NULL, 0, 100), 0);
@@ -232,7 +231,7 @@ static uint64_t hear_bursts(int fd, int me)
 	int next = 0;
 
 	for (int k = 0; k < BURST * SPEAKERS; k++) {
-		const struct frame *f = next_frame(fd);
+		const struct frame *f = read_frame(fd);
 
 		for (size_t i = 0; i < f->len; i++)
 			hash = (hash ^ f->data[i]) * 1099511628211u;
@@ -242,7 +241,7 @@ static uint64_t hear_bursts(int fd, int me)
 	return next == BURST ? hash : 0;
 }
 
-START_TEST(loses_nothing_of_a_burst_larger_than_the_log)
+START_TEST(loses_nothing_of_burst_larger_than_ring)
 {
 	pid_t speakers[SPEAKERS];
 	uint64_t first = 0, hash;
@@ -251,7 +250,7 @@ START_TEST(loses_nothing_of_a_burst_larger_than_the_log)
 	begin();
 	ck_assert(pipe(out) == 0);
 	for (int i = 0; i < SPEAKERS; i++) {
-		int fd = join(&s, "");
+		int fd = join_room(&s, "");
 
 		speakers[i] = fork();
 		if (speakers[i] == 0) {
@@ -278,7 +277,7 @@ START_TEST(loses_nothing_of_a_burst_larger_than_the_log)
 		ck_assert_uint_ne(hash, 0);
 		ck_assert_uint_eq(hash, first);
 	}
-	ck_assert_int_eq(metric(&s, "chat_clients"), SPEAKERS);
+	expect_metric(&s, "chat_clients", SPEAKERS);
 	ck_assert_int_eq(count_lines("disconnected"), 0);
 	for (int i = 0; i < SPEAKERS; i++) {
 		kill(speakers[i], SIGKILL);
@@ -295,7 +294,7 @@ Suite *crowd_suite(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, keeps_977_listeners_in_order_under_a_firehose);
-	tcase_add_test(t, loses_nothing_of_a_burst_larger_than_the_log);
+	tcase_add_test(t, loses_nothing_of_burst_larger_than_ring);
 	suite_add_tcase(suite, t);
 	return suite;
 }

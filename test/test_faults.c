@@ -14,12 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "handshake.h"
 #include "test.h"
-
-#define SHAKE                                                  \
-	"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"  \
-	"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
-	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 enum {
 	MEMBERS = 4,
@@ -152,7 +148,7 @@ static int count_calls(const char *text, double *first, double *last)
 /* Reads up to a message; false when the connection ends instead. */
 static bool hears(int fd, const char *text)
 {
-	struct frame *f = next_message(fd);
+	struct frame *f = read_message(fd);
 
 	if (f->first < 0)
 		return false;
@@ -168,12 +164,12 @@ static bool gets_page(void)
 	static char page[70000];
 	int fd = dial(&s);
 
-	send_text(fd, SHAKE);
+	send_string(fd, HANDSHAKE "\r\n");
 	close(fd);
 	fd = dial(&s);
 
-	send_text(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-	read_all(fd, page, sizeof page);
+	send_string(fd, GET "\r\n");
+	read_until_end(fd, page, sizeof page);
 	close(fd);
 	return strstr(page, "</html>") != NULL;
 }
@@ -192,7 +188,7 @@ static int converse(int fds[MEMBERS], bool said)
 		if (fds[speaker] < 0)
 			continue;
 		snprintf(text, sizeof text, "message %d", round);
-		say(fds[speaker], text);
+		send_message(fds[speaker], text);
 		if (!hears(fds[speaker], text)) { /* its read was the victim */
 			lost++;
 			close(fds[speaker]);
@@ -212,17 +208,17 @@ static int converse(int fds[MEMBERS], bool said)
 	return lost;
 }
 
-START_TEST(costs_nobody_else_anything)
+START_TEST(failed_call_costs_one_connection_at_most)
 {
 	const struct fault *f = &faults[_i * parts + part];
 	int fds[MEMBERS], before, lost;
 	double from, to;
 	pid_t tracer;
 
-	start(&s, "./chat", NULL);
+	start(&s, CHAT, NULL);
 	before = count_descriptors(&s);
 	for (int i = 0; i < MEMBERS; i++) {
-		fds[i] = join(&s, "");
+		fds[i] = join_room(&s, "");
 		expect_notice(fds[i], i + 1);
 	}
 	tracer = inject(f, f->fatal ? "2" : "1+3");
@@ -244,20 +240,20 @@ START_TEST(costs_nobody_else_anything)
 END_TEST
 
 /* A call that fails and fails is tried again once a second, not in a spin. */
-START_TEST(waits_while_it_lasts)
+START_TEST(retries_lasting_failure_once_a_second)
 {
 	const struct fault *f = &endless[_i * parts + part];
 	double from = 0, to = 0;
 	pid_t tracer;
 	int fd, other;
 
-	start(&s, "./chat", "-t", "0", NULL);
-	fd = join(&s, "");
+	start(&s, CHAT, "-t", "0", NULL);
+	fd = join_room(&s, "");
 	expect_notice(fd, 1);
 	tracer = inject(f, "1+");
-	say(fd, "Hi");
+	send_message(fd, "Hi");
 	other = dial(&s);
-	send_text(other, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+	send_string(other, GET_METRICS "\r\n");
 	while (count_calls("INJECTED", &from, &to) < 2 * ATTEMPTS)
 		poll(NULL, 0, 1);
 	release(tracer);
@@ -269,7 +265,7 @@ START_TEST(waits_while_it_lasts)
 END_TEST
 
 /* It starts all the same and works, or says why not and ends with 1. */
-START_TEST(starts_or_says_why_not)
+START_TEST(starts_or_exits_with_reason)
 {
 	const struct fault *f = &at_start[_i * parts + part];
 	char rule[80], out[2000] = "";
@@ -332,11 +328,11 @@ Suite *faults_suite(void)
 	parts = number("PARTS", 1);
 	snprintf(trace, sizeof trace, "test/build/faults-%d.trace", part);
 	tcase_set_timeout(t, 60);
-	tcase_add_loop_test(t, costs_nobody_else_anything, 0,
+	tcase_add_loop_test(t, failed_call_costs_one_connection_at_most, 0,
 			    share(flatten(faults, calls, COUNT(calls))));
-	tcase_add_loop_test(t, waits_while_it_lasts, 0,
+	tcase_add_loop_test(t, retries_lasting_failure_once_a_second, 0,
 			    share(flatten(endless, for_ever, COUNT(for_ever))));
-	tcase_add_loop_test(t, starts_or_says_why_not, 0,
+	tcase_add_loop_test(t, starts_or_exits_with_reason, 0,
 			    share(flatten(at_start, starts, COUNT(starts))));
 	suite_add_tcase(suite, t);
 	return suite;

@@ -17,21 +17,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "handshake.h"
 #include "test.h"
 
-#define CHAT  "./chat"
-#define SMALL "test/build/small/chat"
 #define CLOCK "test/build/clock.so"
-#define HEAD  "GET / HTTP/1.1\r\nHost: a\r\n"
-#define SHAKE                                                \
-	HEAD "Upgrade: websocket\r\nConnection: Upgrade\r\n" \
-	     "Sec-WebSocket-Version: 13\r\n"                 \
-	     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 static struct server s;
 static int witness, descriptors;
 static long memory;
-static char response[65536];
 
 /* ---- Its health ---- */
 
@@ -59,10 +52,10 @@ static void let_pass(int ms)
 
 static void begin(const char *binary)
 {
-	start(&s, binary, "-n", "0", "-t", "0", "-l", "0", NULL);
-	witness = join(&s, "");
-	say(witness, "begin");
-	expect_text(witness, "begin");
+	start_bare_relay(&s, binary);
+	witness = join_room(&s, "");
+	send_message(witness, "begin");
+	expect_message(witness, "begin");
 	descriptors = count_descriptors(&s);
 	memory = proc("status", "VmRSS: %ld kB");
 }
@@ -72,8 +65,8 @@ static void finish(void)
 {
 	long switches;
 
-	say(witness, "end");
-	expect_text(witness, "end");
+	send_message(witness, "end");
+	expect_message(witness, "end");
 	for (int k = 0; count_descriptors(&s) != descriptors; k++) {
 		ck_assert_msg(k < WAIT / 10, "%d descriptors, not %d",
 			      count_descriptors(&s), descriptors);
@@ -93,31 +86,21 @@ static void finish(void)
 	ck_assert_int_eq(stop(&s), 0);
 }
 
-/* Ends a connection by a reset. */
-static void reset(int fd)
-{
-	struct linger l = {.l_onoff = 1};
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
-	close(fd);
-}
-
 /* ---- Requests ---- */
 
 static const struct {
 	const char *name, *start, *repeat, *end;
 	int times, status;
 } requests[] = {
-	{"2,000 fields", HEAD, "a:\r\n", "\r\n", 2000, 200},
-	{"2,100 fields", HEAD, "a:\r\n", "\r\n", 2100, 431},
-	{"a field of 20 MB", HEAD "X: ", "xxxxxxxxxx", "\r\n\r\n", 2000000,
-	 431},
+	{"2,000 fields", GET, "a:\r\n", "\r\n", 2000, 200},
+	{"2,100 fields", GET, "a:\r\n", "\r\n", 2100, 431},
+	{"a field of 20 MB", GET "X: ", "xxxxxxxxxx", "\r\n\r\n", 2000000, 431},
 	{"no newline for 64 KiB", "", "x", "", 65536, 414},
 	{"a target of 64 KiB", "GET /", "x", " HTTP/1.1\r\n\r\n", 65536, 414},
-	{"an odd protocol list", SHAKE "Sec-WebSocket-Protocol: ", ",",
+	{"an odd protocol list", HANDSHAKE "Sec-WebSocket-Protocol: ", ",",
 	 "\r\n\r\n", 100, 101},
-	{"extensions full of blanks", SHAKE "Sec-WebSocket-Extensions: ", " ",
-	 ";\r\n\r\n", 4000, 101},
+	{"extensions full of blanks",
+	 HANDSHAKE "Sec-WebSocket-Extensions: ", " ", ";\r\n\r\n", 4000, 101},
 	{"many slashes", "GET ", "/", "... HTTP/1.1\r\nHost: a\r\n\r\n", 400,
 	 404},
 	{"escaped NUL", "GET /%00", "", " HTTP/1.1\r\nHost: a\r\n\r\n", 0, 404},
@@ -126,24 +109,23 @@ static const struct {
 	{"HTTP/0.9", "GET /\r\n", "", "", 0, 400},
 	{"HTTP/1.0 with Upgrade", "GET / HTTP/1.0\r\n", "",
 	 "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 0, 200},
-	{"a negative length", HEAD "Content-Length: -1\r\n\r\n", "", "", 0,
-	 400},
-	{"a huge length", HEAD "Content-Length: ", "9", "\r\n\r\n", 30, 413},
-	{"two lengths", HEAD, "Content-Length: 0\r\n", "\r\n", 2, 400},
-	{"chunks", HEAD "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n",
+	{"a negative length", GET "Content-Length: -1\r\n\r\n", "", "", 0, 400},
+	{"a huge length", GET "Content-Length: ", "9", "\r\n\r\n", 30, 413},
+	{"two lengths", GET, "Content-Length: 0\r\n", "\r\n", 2, 400},
+	{"chunks", GET "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n",
 	 "0\r\n\r\n", 100, 501},
 	{"a TLS ClientHello", "\x16\x03\x01\x02", "\x03", "", 512, 400},
 	{"noise", "\xde\xad\xbe\xef", "\xff\x01", "", 1000, 400},
 	{"bare LF", "GET / HTTP/1.1\nHost: a\n\n", "", "", 0, 400},
 	{"a key of 23",
-	 HEAD "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-	      "Sec-WebSocket-Version: 13\r\n",
+	 GET "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+	     "Sec-WebSocket-Version: 13\r\n",
 	 "", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=\r\n\r\n", 0, 400},
-	{"two hosts", HEAD "Host: b\r\n\r\n", "", "", 0, 400},
+	{"two hosts", GET "Host: b\r\n\r\n", "", "", 0, 400},
 };
 
 /* Sends it while reading, as the server may answer before it has it all. */
-static int send_request(const char *request, size_t len)
+static int send_while_reading(const char *request, size_t len)
 {
 	int fd = dial(&s), status = 0;
 	pid_t sender = fork();
@@ -153,10 +135,10 @@ static int send_request(const char *request, size_t len)
 		shutdown(fd, SHUT_WR);
 		_exit(0);
 	}
-	read_all(fd, response, sizeof response);
+	read_until_end(fd, s.response, sizeof s.response);
 	waitpid(sender, NULL, 0);
 	close(fd);
-	sscanf(response, "HTTP/1.1 %d ", &status);
+	sscanf(s.response, "HTTP/1.1 %d ", &status);
 	return status;
 }
 
@@ -174,7 +156,7 @@ START_TEST(answers_requests_that_hurt_others)
 			memcpy(request + len, requests[i].repeat, step);
 		strcpy(request + len, requests[i].end);
 		len += strlen(requests[i].end);
-		status = send_request(request, len);
+		status = send_while_reading(request, len);
 		ck_assert_msg(status == requests[i].status, "%s: %d",
 			      requests[i].name, status);
 		free(request);
@@ -184,35 +166,34 @@ START_TEST(answers_requests_that_hurt_others)
 END_TEST
 
 /* A byte now and then does not put off the deadline. */
-START_TEST(ends_a_request_that_dribbles)
+START_TEST(times_out_request_that_dribbles)
 {
 	struct pollfd p = {.events = POLLIN};
-	const char *at =
-		HEAD "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy";
+	const char *at = GET "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy";
 
 	begin(SMALL);
 	p.fd = dial(&s);
 	while (*at != '\0' && poll(&p, 1, 200) == 0)
 		send_all(p.fd, at++, 1);
 	ck_assert_msg(*at != '\0', "no answer");
-	read_all(p.fd, response, sizeof response);
-	ck_assert_ptr_nonnull(strstr(response, "HTTP/1.1 408 "));
+	read_until_end(p.fd, s.response, sizeof s.response);
+	ck_assert_ptr_nonnull(strstr(s.response, "HTTP/1.1 408 "));
 	close(p.fd);
 	finish();
 }
 END_TEST
 
-START_TEST(lets_people_in_past_500_silent_connections)
+START_TEST(accepts_client_past_500_silent_connections)
 {
 	int silent[500], fd;
 
 	begin(SMALL);
 	for (int i = 0; i < 500; i++)
 		silent[i] = dial(&s);
-	fd = join(&s, "");
-	say(fd, "I got in");
-	expect_text(fd, "I got in");
-	expect_text(witness, "I got in");
+	fd = join_room(&s, "");
+	send_message(fd, "I got in");
+	expect_message(fd, "I got in");
+	expect_message(witness, "I got in");
 	close(fd);
 	for (int i = 0; i < 500; i++)
 		close(silent[i]);
@@ -223,12 +204,13 @@ END_TEST
 /* ---- Ends at every stage ---- */
 
 /* A whole visit, byte by byte shorter, ended in each way. */
-START_TEST(survives_ends_at_every_stage)
+START_TEST(survives_end_after_each_byte_of_visit)
 {
-	static const char visit[] = SHAKE "\r\n\x81\x82\0\0\0\0Hi"
-					  "\x89\x81\0\0\0\0p\x82\xfe\x00\x7e"
-					  "\0\0\0\0half";
-	size_t len = sizeof visit - 1, head = strlen(SHAKE) + 2;
+	static const char visit[] =
+		HANDSHAKE "\r\n\x81\x82\0\0\0\0Hi"
+			  "\x89\x81\0\0\0\0p\x82\xfe\x00\x7e"
+			  "\0\0\0\0half";
+	size_t len = sizeof visit - 1, head = strlen(HANDSHAKE) + 2;
 	int heard = 0;
 
 	begin(CHAT);
@@ -240,47 +222,49 @@ START_TEST(survives_ends_at_every_stage)
 			if (way == 0)
 				shutdown(fd, SHUT_WR);
 			if (n >= head + 8 && way < 2) {
-				expect_text(witness, "Hi");
+				expect_message(witness, "Hi");
 				heard++;
 			}
 			if (way == 0)
-				read_all(fd, response, sizeof response);
+				read_until_end(fd, s.response,
+					       sizeof s.response);
 			if (way < 2)
 				close(fd);
 			else
-				reset(fd);
+				reset_connection(fd);
 		}
 	}
 	ck_assert_int_eq(heard, 2 * (int)(len - head - 8 + 1));
 	/* of those that were reset, some were heard, and nothing else; who
 	   comes last is taken last */
-	ask(&s, HEAD "\r\n", response, sizeof response);
-	say(witness, "mark");
-	while (strcmp((char *)next_frame(witness)->data, "mark") != 0)
+	send_request(&s, GET "\r\n");
+	send_message(witness, "mark");
+	while (strcmp((char *)read_frame(witness)->data, "mark") != 0)
 		;
 	finish();
 }
 END_TEST
 
-START_TEST(survives_ends_within_a_close)
+START_TEST(survives_end_during_close)
 {
 	begin(CHAT);
 	for (int way = 0; way < 3; way++) {
-		int fd = join(&s, "");
+		int fd = join_room(&s, "");
 
 		send_frame(fd, 0x88, "\x03\xe8", 2);
 		if (way == 0)
-			reset(fd);
+			reset_connection(fd);
 		else if (way == 1)
 			close(fd);
 		else /* it stays, and never ends its side */
-			expect_text(witness, (say(witness, "x"), "x"));
+			expect_message(witness,
+				       (send_message(witness, "x"), "x"));
 	}
 	finish();
 }
 END_TEST
 
-START_TEST(ends_who_never_reads_the_page)
+START_TEST(drops_client_that_never_reads_page)
 {
 	int fd[20], size = 1024;
 
@@ -288,15 +272,15 @@ START_TEST(ends_who_never_reads_the_page)
 	for (int i = 0; i < 20; i++) {
 		fd[i] = dial(&s);
 		setsockopt(fd[i], SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-		send_text(fd[i], HEAD "\r\n");
+		send_string(fd[i], GET "\r\n");
 	}
-	say(witness, "meanwhile");
-	expect_text(witness, "meanwhile");
+	send_message(witness, "meanwhile");
+	expect_message(witness, "meanwhile");
 	finish();
 }
 END_TEST
 
-START_TEST(survives_ends_within_the_page)
+START_TEST(survives_reset_during_page)
 {
 	int size = 1024;
 
@@ -305,27 +289,27 @@ START_TEST(survives_ends_within_the_page)
 		int fd = dial(&s);
 
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-		send_text(fd, HEAD "\r\n");
-		ck_assert_int_eq(recv(fd, response, 9, MSG_WAITALL), 9);
-		reset(fd);
+		send_string(fd, GET "\r\n");
+		ck_assert_int_eq(recv(fd, s.response, 9, MSG_WAITALL), 9);
+		reset_connection(fd);
 	}
 	finish();
 }
 END_TEST
 
 /* Who has ended its own side still gets what it said before. */
-START_TEST(answers_who_is_half_closed)
+START_TEST(answers_half_closed_client)
 {
 	int fd;
 
 	begin(CHAT);
-	fd = join(&s, "");
-	say(fd, "my last words");
+	fd = join_room(&s, "");
+	send_message(fd, "my last words");
 	send_frame(fd, 0x88, "", 0);
 	shutdown(fd, SHUT_WR);
-	expect_text(fd, "my last words");
+	expect_message(fd, "my last words");
 	expect_close(fd, 0);
-	expect_text(witness, "my last words");
+	expect_message(witness, "my last words");
 	finish();
 }
 END_TEST
@@ -337,11 +321,11 @@ START_TEST(stays_the_same_over_ten_thousand_connections)
 		int fd = dial(&s);
 
 		if (i % 4 == 1)
-			send_text(fd, SHAKE "\r\n");
+			send_string(fd, HANDSHAKE "\r\n");
 		if (i % 4 == 2)
-			send_text(fd, "GET");
+			send_string(fd, "GET");
 		if (i % 4 == 3)
-			reset(fd);
+			reset_connection(fd);
 		else
 			close(fd);
 	}
@@ -351,23 +335,20 @@ END_TEST
 
 /* ---- The log ---- */
 
-START_TEST(logs_nothing_raw)
+START_TEST(logs_no_control_characters)
 {
 	int fd;
 
 	begin(CHAT);
-	ask(&s, "GET /\033]0;owned\007 HTTP/1.1\r\n\r\n", response,
-	    sizeof response);
-	ask(&s, SHAKE "Origin: http://a\r\nOrigin: \033[31m\r\n\r\n", response,
-	    sizeof response);
-	ask(&s,
-	    SHAKE "Origin: http://\xe2\x80\xae\xc2\x9b"
-		  "evil\r\n\r\n",
-	    response, sizeof response);
-	fd = join(&s, "");
+	send_request(&s, "GET /\033]0;owned\007 HTTP/1.1\r\n\r\n");
+	send_request(&s,
+		     HANDSHAKE "Origin: http://a\r\nOrigin: \033[31m\r\n\r\n");
+	send_request(&s, HANDSHAKE "Origin: http://\xe2\x80\xae\xc2\x9b"
+				   "evil\r\n\r\n");
+	fd = join_room(&s, "");
 	send_frame(fd, 0x81, "\033[2J\r\n2026-01-01T00:00:00Z fake", 32);
 	send_frame(fd, 0x88, "\x03\xe8\033[2J", 6);
-	expect_text(witness, "\033[2J\r\n2026-01-01T00:00:00Z fake");
+	expect_message(witness, "\033[2J\r\n2026-01-01T00:00:00Z fake");
 	await_log(&s, "disconnected: closed");
 	for (size_t i = 0; i < s.log_len; i++)
 		ck_assert(s.log[i] == '\n' ||
@@ -389,10 +370,9 @@ START_TEST(goes_on_when_the_terminal_is_stopped)
 	begin(CHAT);
 	tcflow(terminal, TCOOFF);
 	for (int i = 0; i < 2000; i++)
-		ck_assert_int_eq(
-			ask(&s, "x\r\n\r\n", response, sizeof response), 400);
-	say(witness, "still here");
-	expect_text(witness, "still here");
+		expect_status(&s, "x\r\n\r\n", 400);
+	send_message(witness, "still here");
+	expect_message(witness, "still here");
 	tcflow(terminal, TCOON);
 	close(master);
 	finish();
@@ -405,13 +385,12 @@ START_TEST(goes_on_without_a_stderr)
 	stderr_for_server = CLOSED;
 	begin(CHAT);
 	for (int i = 0; i < 10; i++) {
-		int fd = join(&s, "");
+		int fd = join_room(&s, "");
 
-		ck_assert_int_eq(
-			ask(&s, "x\r\n\r\n", response, sizeof response), 400);
-		say(fd, "clean");
-		expect_text(fd, "clean");
-		expect_text(witness, "clean");
+		expect_status(&s, "x\r\n\r\n", 400);
+		send_message(fd, "clean");
+		expect_message(fd, "clean");
+		expect_message(witness, "clean");
 		close(fd);
 	}
 	finish();
@@ -426,19 +405,19 @@ START_TEST(goes_on_when_the_clock_is_set_back)
 	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
 	start(&s, SMALL, "-t", "1", NULL);
 	unsetenv("LD_PRELOAD");
-	fd = join(&s, "");
+	fd = join_room(&s, "");
 	await_log(&s, "2025-12-31T23:00:00Z 127.0.0.1:");
 	close(dial(&s));
 	while (pings < 3) { /* a second each, by a clock that only goes on */
-		struct frame *f = next_frame(fd);
+		struct frame *f = read_frame(fd);
 
 		ck_assert_int_ge(f->first, 0);
 		pings += f->first == 0x89;
 		if (f->first == 0x89)
 			send_frame(fd, 0x8a, "", 0);
 	}
-	ask(&s, "GET / HT", response, sizeof response); /* until its deadline */
-	ck_assert_ptr_nonnull(strstr(response, "HTTP/1.1 408 "));
+	send_request(&s, "GET / HT"); /* until its deadline */
+	ck_assert_ptr_nonnull(strstr(s.response, "HTTP/1.1 408 "));
 	await_log(&s, "2025-12-31T22:00:00Z 127.0.0.1:");
 	close(fd);
 	ck_assert_int_eq(stop(&s), 0);
@@ -452,15 +431,15 @@ Suite *hurt_suite(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, answers_requests_that_hurt_others);
-	tcase_add_test(t, ends_a_request_that_dribbles);
-	tcase_add_test(t, lets_people_in_past_500_silent_connections);
-	tcase_add_test(t, survives_ends_at_every_stage);
-	tcase_add_test(t, survives_ends_within_a_close);
-	tcase_add_test(t, ends_who_never_reads_the_page);
-	tcase_add_test(t, survives_ends_within_the_page);
-	tcase_add_test(t, answers_who_is_half_closed);
+	tcase_add_test(t, times_out_request_that_dribbles);
+	tcase_add_test(t, accepts_client_past_500_silent_connections);
+	tcase_add_test(t, survives_end_after_each_byte_of_visit);
+	tcase_add_test(t, survives_end_during_close);
+	tcase_add_test(t, drops_client_that_never_reads_page);
+	tcase_add_test(t, survives_reset_during_page);
+	tcase_add_test(t, answers_half_closed_client);
 	tcase_add_test(t, stays_the_same_over_ten_thousand_connections);
-	tcase_add_test(t, logs_nothing_raw);
+	tcase_add_test(t, logs_no_control_characters);
 	tcase_add_test(t, goes_on_when_the_terminal_is_stopped);
 	tcase_add_test(t, goes_on_without_a_stderr);
 	tcase_add_test(t, goes_on_when_the_clock_is_set_back);

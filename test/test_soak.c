@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "handshake.h"
 #include "test.h"
 
 enum {
@@ -123,13 +124,12 @@ static void speak(struct client *c)
 /* Ends it in one of many ways. */
 static void end(struct client *c)
 {
-	const struct linger reset = {.l_onoff = 1};
-
 	ends++;
 	switch (below(4)) {
 	case 0: /* a reset */
-		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-		/* fall through */
+		reset_connection(c->fd);
+		c->fd = -1;
+		break;
 	case 1: /* no Close */
 		close(c->fd);
 		c->fd = -1;
@@ -161,11 +161,7 @@ static void enter(struct client *c)
 	c->sip = c->fast ? SIZE : 1 + below(3000);
 	if (!c->fast && chance(500))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-	c->to = (size_t)sprintf(
-		(char *)c->out,
-		"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
-		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+	c->to = (size_t)sprintf((char *)c->out, HANDSHAKE "\r\n");
 }
 
 /* ---- Hearing ---- */
@@ -398,10 +394,10 @@ static const struct {
 	const char *binary, *history, *heartbeat;
 	unsigned max;
 } soaks[] = {
-	{"./chat", "100", "25", 4096},
-	{"test/build/crowd/chat", "0", "0", 4096},
-	{"test/build/tight/chat", "5", "1", 200},
-	{"test/build/drip/chat", "5", "1", 200},
+	{CHAT, "100", "25", 4096},
+	{CROWD, "0", "0", 4096},
+	{TIGHT, "5", "1", 200},
+	{DRIP, "5", "1", 200},
 };
 
 START_TEST(agrees_with_the_model)
@@ -429,7 +425,7 @@ START_TEST(agrees_with_the_model)
 	while (time(NULL) < end)
 		step(true);
 	settle();
-	ck_assert_int_eq(metric(&s, "chat_messages_total"), (long)places);
+	expect_metric(&s, "chat_messages_total", (long)places);
 	printf("soak: %s: %" PRIu64 " messages, %" PRIu64 " deliveries, "
 	       "%" PRIu64 " ends\n",
 	       soaks[_i].binary, places, deliveries, ends);

@@ -16,10 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "handshake.h"
 #include "test.h"
-
-#define CHAT "./chat"
-#define BIG  "test/build/big/chat"
 
 static struct server s;
 static int witness;
@@ -180,34 +178,34 @@ static const char *expect_frame(const char *name, const struct frame *f,
 
 static void play_case(const struct script *c, enum pace pace)
 {
-	int fd = join(&s, "");
+	int fd = join_room(&s, "");
 	const char *rest = c->expect;
 
 	play(fd, c->send, pace);
 	while (*rest != '\0' && *rest != 'C')
-		rest = expect_frame(c->name, next_frame(fd), rest);
+		rest = expect_frame(c->name, read_frame(fd), rest);
 	if (*rest == 'C') {
 		expect_close(fd, atoi(rest + 1));
 	} else { /* it is still well */
 		play(fd, "89 well", AT_ONCE);
-		expect_frame(c->name, next_frame(fd), "8a well");
+		expect_frame(c->name, read_frame(fd), "8a well");
 		close(fd);
 	}
 	/* the witness heard the messages, and not the pongs */
 	for (rest = c->expect; *rest != '\0' && *rest != 'C';) {
 		if (strncmp(rest, "8a", 2) != 0)
-			expect_frame(c->name, next_frame(witness), rest);
+			expect_frame(c->name, read_frame(witness), rest);
 		rest += strcspn(rest, "|");
 		rest += *rest == '|';
 	}
 	play(witness, "89 witness", AT_ONCE);
-	expect_frame(c->name, next_frame(witness), "8a witness");
+	expect_frame(c->name, read_frame(witness), "8a witness");
 }
 
-static void start_bare(const char *binary)
+static void begin(const char *binary)
 {
-	start(&s, binary, "-q", "-n", "0", "-t", "0", "-l", "0", NULL);
-	witness = join(&s, "");
+	start_bare_relay(&s, binary);
+	witness = join_room(&s, "");
 }
 
 static void finish(void)
@@ -218,7 +216,7 @@ static void finish(void)
 
 START_TEST(plays_every_script)
 {
-	start_bare(CHAT);
+	begin(CHAT);
 	for (size_t i = 0; i < COUNT(scripts); i++)
 		play_case(&scripts[i], _i);
 	finish();
@@ -233,13 +231,13 @@ START_TEST(answers_pings_of_each_size)
 	int fd;
 
 	memset(payload, 'p', sizeof payload);
-	start_bare(CHAT);
-	fd = join(&s, "");
+	begin(CHAT);
+	fd = join_room(&s, "");
 	for (size_t n = 0; n <= 125; n++) {
 		struct frame *f;
 
 		send_frame(fd, 0x89, payload, n);
-		f = next_frame(fd);
+		f = read_frame(fd);
 		ck_assert_int_eq(f->first, 0x8a);
 		ck_assert_uint_eq(f->len, n);
 	}
@@ -248,17 +246,17 @@ START_TEST(answers_pings_of_each_size)
 }
 END_TEST
 
-START_TEST(takes_a_ping_byte_by_byte_within_a_message)
+START_TEST(takes_ping_byte_by_byte_within_message)
 {
 	int fd;
 
-	start_bare(CHAT);
-	fd = join(&s, "");
+	begin(CHAT);
+	fd = join_room(&s, "");
 	play(fd, "01 mess", BY_BYTE);
 	play(fd, "89 ping", BY_BYTE);
-	expect_frame("ping", next_frame(fd), "8a ping");
+	expect_frame("ping", read_frame(fd), "8a ping");
 	play(fd, "80 age", BY_BYTE);
-	expect_frame("message", next_frame(fd), "81 message");
+	expect_frame("message", read_frame(fd), "81 message");
 	close(fd);
 	finish();
 }
@@ -271,9 +269,9 @@ START_TEST(answers_each_close_code)
 				    1012, 1013, 1014, 1015, 1016, 1100, 2000,
 				    2999, 3000, 3999, 4000, 4999, 5000, 65535};
 
-	start_bare(CHAT);
+	begin(CHAT);
 	for (size_t i = 0; i < COUNT(codes); i++) {
-		int code = codes[i], fd = join(&s, "");
+		int code = codes[i], fd = join_room(&s, "");
 		unsigned char payload[125] = {(unsigned char)(code >> 8),
 					      (unsigned char)code};
 		bool legal = (code >= 1000 && code <= 1003) ||
@@ -374,20 +372,20 @@ static void send_cut(int fd, const char *text, size_t cut, bool fragments)
 	send_all(fd, bytes + n - len + cut, len - cut);
 }
 
-START_TEST(takes_texts_that_are_utf8_and_no_others)
+START_TEST(accepts_only_utf8_texts)
 {
-	start_bare(CHAT);
+	begin(CHAT);
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		const char *text = texts[i].text;
 		size_t len = strlen(text);
 
 		for (size_t cut = 0; cut <= 2 * len + 1; cut++) {
-			int fd = join(&s, "");
+			int fd = join_room(&s, "");
 
 			send_cut(fd, text, cut / 2, cut % 2);
 			if (texts[i].bad == -1) {
-				expect_text(fd, text);
-				expect_text(witness, text);
+				expect_message(fd, text);
+				expect_message(witness, text);
 				close(fd);
 			} else {
 				expect_close(fd, 1007);
@@ -405,7 +403,7 @@ static bool is_silent(int fd)
 	char byte;
 
 	play(witness, "89 now", AT_ONCE);
-	expect_frame("witness", next_frame(witness), "8a now");
+	expect_frame("witness", read_frame(witness), "8a now");
 	return recv(fd, &byte, 1, MSG_DONTWAIT) < 0;
 }
 
@@ -413,7 +411,7 @@ static bool is_silent(int fd)
    follows the first impossible byte; nor does the answer wait for it. */
 START_TEST(refuses_texts_at_the_first_impossible_byte)
 {
-	start_bare(CHAT);
+	begin(CHAT);
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		unsigned char bytes[80];
 		size_t upto = (size_t)texts[i].bad;
@@ -421,7 +419,7 @@ START_TEST(refuses_texts_at_the_first_impossible_byte)
 
 		if (texts[i].bad < 0)
 			continue;
-		fd = join(&s, "");
+		fd = join_room(&s, "");
 		send_at(fd, bytes,
 			build_frame(bytes, 0x01, 60, texts[i].text, upto),
 			BY_BYTE);
@@ -442,20 +440,20 @@ START_TEST(joins_thousands_of_one_byte_fragments)
 
 	for (int i = 0; i < N; i++)
 		text[i] = (char)('a' + i % 26);
-	start_bare(CHAT);
-	fd = join(&s, "");
+	begin(CHAT);
+	fd = join_room(&s, "");
 	for (int i = 0; i < N; i++)
 		send_frame(fd, i == 0 ? 0x01 : 0x00, text + i, 1);
 	send_frame(fd, 0x80, "", 0);
-	expect_text(fd, text);
-	expect_text(witness, text);
+	expect_message(fd, text);
+	expect_message(witness, text);
 	close(fd);
 	finish();
 }
 END_TEST
 
 /* Declares MESSAGE_MAX and one more byte; the answer comes before any mask. */
-START_TEST(refuses_too_much_at_the_header)
+START_TEST(refuses_long_message_at_its_header)
 {
 	static const char just[] = "\x82\xfe\x10\x00",
 			  over[] = "\x82\xfe\x10\x01";
@@ -463,20 +461,20 @@ START_TEST(refuses_too_much_at_the_header)
 	static const char top[] = "\x82\xff\x80";
 	int fd;
 
-	start_bare(CHAT);
-	fd = join(&s, "");
+	begin(CHAT);
+	fd = join_room(&s, "");
 	send_all(fd, just, 4);
 	ck_assert(is_silent(fd));
 	close(fd);
-	fd = join(&s, "");
+	fd = join_room(&s, "");
 	send_all(fd, over, 3);
 	ck_assert(is_silent(fd));
 	send_all(fd, over + 3, 1);
 	expect_close(fd, 1009);
-	fd = join(&s, "");
+	fd = join_room(&s, "");
 	send_all(fd, huge, 10);
 	expect_close(fd, 1009);
-	fd = join(&s, "");
+	fd = join_room(&s, "");
 	send_all(fd, top, 3);
 	expect_close(fd, 1002);
 	finish();
@@ -490,7 +488,7 @@ enum { MIB = 1 << 20 };
 
 static void start_big(void)
 {
-	start_bare(BIG);
+	begin(BIG);
 	big = malloc(16 * MIB + 16);
 	for (size_t i = 0; i < 16 * MIB; i++)
 		big[i] = (unsigned char)('a' + i % 26);
@@ -593,7 +591,7 @@ START_TEST(relays_big_messages)
 	start_big();
 	close(witness);
 	for (size_t i = 0; i < COUNT(bigs); i++) {
-		fd = join(&s, "");
+		fd = join_room(&s, "");
 		send_big(fd, bigs[i].opcode, bigs[i].n, bigs[i].frame,
 			 bigs[i].chop);
 		expect_big(fd, bigs[i].opcode, bigs[i].n);
@@ -611,7 +609,7 @@ START_TEST(relays_a_thousand_round_trips_of_each_size)
 
 	start_big();
 	close(witness);
-	fd = join(&s, "");
+	fd = join_room(&s, "");
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		for (int k = 0; k < 1000; k++) {
 			send_big(fd, 1 + k % 2, sizes[i], 16 * MIB, 16 * MIB);
@@ -625,22 +623,16 @@ END_TEST
 
 /* ---- Handshakes ---- */
 
-#define HEAD "GET / HTTP/1.1\r\nHost: a\r\n"
-#define SHAKE                                                            \
-	HEAD "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" \
-	     "Sec-WebSocket-Version: 13\r\n"                             \
-	     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-
 /* The request, cut in two at every place and with frames right behind it. */
 START_TEST(shakes_hands_however_the_request_is_cut)
 {
-	static const char request[] =
-		SHAKE "\x81\x82\0\0\0\0Hi\x89\x80\0\0\0\0\x81\x81\0\0\0\0y";
+	static const char request[] = HANDSHAKE
+		"\r\n\x81\x82\0\0\0\0Hi\x89\x80\0\0\0\0\x81\x81\0\0\0\0y";
 	static const char accept[] =
-		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+		"Sec-WebSocket-Accept: " SAMPLE_ACCEPT "\r\n\r\n";
 	size_t len = sizeof request - 1;
 
-	start_bare(CHAT);
+	begin(CHAT);
 	for (size_t cut = 1; cut <= len; cut++) {
 		char response[129 + 1] = "";
 		int fd = dial(&s);
@@ -649,12 +641,12 @@ START_TEST(shakes_hands_however_the_request_is_cut)
 		send_all(fd, request + cut, len - cut);
 		ck_assert(recv(fd, response, 129, MSG_WAITALL) == 129);
 		ck_assert_ptr_nonnull(strstr(response, accept));
-		expect_frame("text", next_frame(fd), "81 Hi");
-		expect_frame("pong", next_frame(fd), "8a ");
-		expect_frame("text", next_frame(fd), "81 y");
+		expect_frame("text", read_frame(fd), "81 Hi");
+		expect_frame("pong", read_frame(fd), "8a ");
+		expect_frame("text", read_frame(fd), "81 y");
 		close(fd);
-		expect_text(witness, "Hi");
-		expect_text(witness, "y");
+		expect_message(witness, "Hi");
+		expect_message(witness, "y");
 	}
 	finish();
 }
@@ -662,15 +654,16 @@ END_TEST
 
 START_TEST(shakes_hands_byte_by_byte)
 {
+	const char *request = HANDSHAKE "\r\n";
 	char response[129 + 1] = "";
 	int fd;
 
-	start_bare(CHAT);
+	begin(CHAT);
 	fd = dial(&s);
-	send_at(fd, (const unsigned char *)SHAKE, strlen(SHAKE), BY_BYTE);
+	send_at(fd, (const unsigned char *)request, strlen(request), BY_BYTE);
 	play(fd, "81 hello", BY_BYTE);
 	ck_assert(recv(fd, response, 129, MSG_WAITALL) == 129);
-	expect_text(fd, "hello");
+	expect_message(fd, "hello");
 	close(fd);
 	finish();
 }
@@ -684,12 +677,12 @@ Suite *wire_suite(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, plays_every_script, 0, PACES);
 	tcase_add_test(t, answers_pings_of_each_size);
-	tcase_add_test(t, takes_a_ping_byte_by_byte_within_a_message);
+	tcase_add_test(t, takes_ping_byte_by_byte_within_message);
 	tcase_add_test(t, answers_each_close_code);
-	tcase_add_test(t, takes_texts_that_are_utf8_and_no_others);
+	tcase_add_test(t, accepts_only_utf8_texts);
 	tcase_add_test(t, refuses_texts_at_the_first_impossible_byte);
 	tcase_add_test(t, joins_thousands_of_one_byte_fragments);
-	tcase_add_test(t, refuses_too_much_at_the_header);
+	tcase_add_test(t, refuses_long_message_at_its_header);
 	tcase_add_test(t, relays_big_messages);
 	tcase_add_test(t, relays_a_thousand_round_trips_of_each_size);
 	tcase_add_test(t, shakes_hands_however_the_request_is_cut);

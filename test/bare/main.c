@@ -8,19 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../test.h"
+#include "../suites.h"
 
+#define ROW(name) {#name, name##_suite},
 static const struct {
 	const char *name;
 	Suite *(*run)(void);
-} suites[] = {
-	{"sha1", sha1_suite},     {"base64", base64_suite},
-	{"ws", ws_suite},         {"http", http_suite},
-	{"inside", inside_suite}, {"kernel", kernel_suite},
-	{"chat", chat_suite},     {"wire", wire_suite},
-	{"hurt", hurt_suite},     {"crowd", crowd_suite},
-	{"soak", soak_suite},
-};
+} suites[] = {SUITES(ROW)};
 
 int seconds;
 static int tests, part, parts = 1;

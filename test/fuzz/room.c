@@ -8,41 +8,16 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-static int fake_poll(struct pollfd *fds, nfds_t n, int wait);
-static int fake_accept(void);
-static ssize_t fake_recv(int fd, void *data, size_t n);
-static ssize_t fake_send(int fd, const void *data, size_t n);
-static int fake_close(int fd);
-static int fake_shutdown(int fd);
-static int fake_clock(struct timespec *t);
-
-#define poll                   fake_poll
-#define accept(fd, a, n)       fake_accept()
-#define recv(fd, p, n, flags)  fake_recv(fd, p, n)
-#define send(fd, p, n, flags)  fake_send(fd, p, n)
-#define close                  fake_close
-#define shutdown(fd, how)      fake_shutdown(fd)
-#define setsockopt(...)        0
-#define fcntl(...)             0
-#define clock_gettime(id, t)   fake_clock(t)
-#define main                   chat_main
+#include "../fake_kernel.h"
 #include "chat.c"
-#undef poll
-#undef main
+
+#include "../handshake.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -90,7 +65,8 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 	if (fds != table) /* say() asks whether anybody listens */
 		return 0;
 	for (nfds_t i = 0; i < n; i++) {
-		struct peer *p = &peers[fds[i].fd < FIRST ? 0 : fds[i].fd - FIRST];
+		struct peer *p =
+			&peers[fds[i].fd < FIRST ? 0 : fds[i].fd - FIRST];
 		short found = 0;
 
 		if (fds[i].fd >= 0 && fds[i].fd < FIRST) {
@@ -112,7 +88,7 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 	return ready;
 }
 
-static int fake_accept(void)
+static int fake_accept(int fd, void *address, socklen_t *size)
 {
 	for (int k = 0; k < SOCKETS; k++) {
 		if (peers[k].waits) {
@@ -124,7 +100,7 @@ static int fake_accept(void)
 	return -1;
 }
 
-static ssize_t fake_recv(int fd, void *data, size_t n)
+static ssize_t fake_recv(int fd, void *data, size_t n, int flags)
 {
 	struct peer *p = &peers[fd - FIRST];
 
@@ -176,7 +152,7 @@ static void hear(struct peer *p, unsigned char byte)
 	p->last = p->left == 0 && (p->header[0] & 0x0f) == WS_CLOSE;
 }
 
-static ssize_t fake_send(int fd, const void *data, size_t n)
+static ssize_t fake_send(int fd, const void *data, size_t n, int flags)
 {
 	struct peer *p = &peers[fd - FIRST];
 	struct client *c = clients;
@@ -216,13 +192,24 @@ static int fake_close(int fd)
 	return 0;
 }
 
-static int fake_shutdown(int fd)
+static int fake_shutdown(int fd, int how)
 {
 	peers[fd - FIRST].done = true;
 	return 0;
 }
 
-static int fake_clock(struct timespec *t)
+static int fake_fcntl(int fd, int command, int flags)
+{
+	return 0;
+}
+
+static int fake_setsockopt(int fd, int level, int option, const void *value,
+			   socklen_t size)
+{
+	return 0;
+}
+
+static int fake_clock_gettime(clockid_t clock, struct timespec *t)
 {
 	t->tv_sec = (time_t)(clock_ms / 1000);
 	t->tv_nsec = (long)(clock_ms % 1000) * 1000000;
@@ -268,24 +255,23 @@ static void message(struct peer *p, size_t len, bool cut)
 static void come(struct peer *p)
 {
 	if (!p->used)
-		*p = (struct peer){.used = true, .waits = true,
-				   .space = ENDLESS};
+		*p = (struct peer){
+			.used = true, .waits = true, .space = ENDLESS};
 }
 
 static void step(unsigned op, unsigned char arg, const unsigned char *more,
 		 size_t size)
 {
-	static const char shake[] =
-		"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
-		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-	static const char get[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+	static const char shake[] = HANDSHAKE "\r\n", get[] = GET "\r\n";
 	struct peer *p = &peers[1 + op / 16 % (SOCKETS - 1)];
 	unsigned char zeros[125] = {0};
 
 	switch (op % 16) {
 	case 0: come(p); break;
-	case 1: come(p); arrive(p, shake, sizeof shake - 1); break;
+	case 1:
+		come(p);
+		arrive(p, shake, sizeof shake - 1);
+		break;
 	case 2: message(p, arg, false); break;
 	case 3: message(p, arg, true); break;
 	case 4: frame(p, 0x89, zeros, arg % 126); break;

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Replaces the kernel under chat.c.  Include this right before chat.c: each
+ * system call below becomes a call of fake_...(), which the including file
+ * defines, before chat.c or after it.  The program's main() becomes
+ * chat_main().
+ *
+ * Without FAKE_START only the calls of the poll() loop are replaced, for a file
+ * that never runs chat_main().
+ *
+ * prove/server.c has models of its own: there most calls are one macro, "any
+ * outcome", which is all that the value analysis needs.
+ */
+#ifndef FAKE_KERNEL_H
+#define FAKE_KERNEL_H
+
+/* These declare the real calls, so they come before the names change. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static int fake_poll(struct pollfd *fds, nfds_t n, int wait);
+static int fake_accept(int fd, void *address, socklen_t *size);
+static int fake_fcntl(int fd, int command, int flags);
+static int fake_setsockopt(int fd, int level, int option, const void *value,
+			   socklen_t size);
+static ssize_t fake_recv(int fd, void *data, size_t n, int flags);
+static ssize_t fake_send(int fd, const void *data, size_t n, int flags);
+static int fake_shutdown(int fd, int how);
+static int fake_close(int fd);
+static int fake_clock_gettime(clockid_t clock, struct timespec *t);
+
+#define poll(fds, n, wait)         fake_poll(fds, n, wait)
+#define accept(fd, address, size)  fake_accept(fd, address, size)
+#define fcntl(fd, command, flags)  fake_fcntl(fd, command, flags)
+#define setsockopt(fd, l, o, v, n) fake_setsockopt(fd, l, o, v, n)
+#define recv(fd, data, n, flags)   fake_recv(fd, data, n, flags)
+#define send(fd, data, n, flags)   fake_send(fd, data, n, flags)
+#define shutdown(fd, how)          fake_shutdown(fd, how)
+#define close(fd)                  fake_close(fd)
+#define clock_gettime(clock, t)    fake_clock_gettime(clock, t)
+
+#ifdef FAKE_START
+static int fake_socket(int family, int type, int protocol);
+static int fake_bind(int fd, const void *address, socklen_t size);
+static int fake_listen(int fd, int backlog);
+static int fake_getsockopt(int fd, int level, int option, void *value,
+			   socklen_t *size);
+static int fake_getsockname(int fd, void *address, socklen_t *size);
+static int fake_connect(int fd, const void *address, socklen_t size);
+static int fake_open(const char *path, int flags);
+static ssize_t fake_write(int fd, const void *data, size_t n);
+static int fake_getrlimit(int resource, struct rlimit *r);
+static int fake_setrlimit(int resource, const struct rlimit *r);
+static int fake_sigaction(int number, const struct sigaction *to, void *from);
+static unsigned fake_alarm(unsigned seconds);
+static char *fake_getenv(const char *name);
+static void fake_exit(int status) __attribute__((noreturn));
+
+#define socket(family, type, protocol) fake_socket(family, type, protocol)
+#define bind(fd, address, size)        fake_bind(fd, address, size)
+#define listen(fd, backlog)            fake_listen(fd, backlog)
+#define getsockopt(fd, l, o, v, n)     fake_getsockopt(fd, l, o, v, n)
+#define getsockname(fd, address, size) fake_getsockname(fd, address, size)
+#define connect(fd, address, size)     fake_connect(fd, address, size)
+#define open(path, flags)              fake_open(path, flags)
+#define write(fd, data, n)             fake_write(fd, data, n)
+#define getrlimit(resource, r)         fake_getrlimit(resource, r)
+#define setrlimit(resource, r)         fake_setrlimit(resource, r)
+#define sigaction(number, to, from)    fake_sigaction(number, to, from)
+#define alarm(seconds)                 fake_alarm(seconds)
+#define getenv(name)                   fake_getenv(name)
+#define getpid()                       1234
+#define exit(status)                   fake_exit(status)
+#define _exit(status)                  fake_exit(status)
+#define time(out)                      0
+#endif
+
+#define main chat_main
+
+#endif
