@@ -6,7 +6,7 @@ PREFIX = /usr/local
 STANDARD = -std=c99 -D_POSIX_C_SOURCE=200809L
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wstrict-prototypes -Wmissing-prototypes
-# What a mistake would run into; used as far as the compiler has it.
+# Hardening flags, as far as the compiler knows them.
 HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pie \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wno-unused-command-line-argument
 OBJECTS = chat.o http.o ws.o sha1.o base64.o
@@ -23,27 +23,33 @@ ws.o: ws.c config.h ws.h
 sha1.o: sha1.c sha1.h
 base64.o: base64.c base64.h
 
-# The page, as bytes of a C array.
+# The page, as the bytes of a C array.
 index.inc: index.html
 	od -A n -v -t x1 index.html | sed 's/[0-9a-f][0-9a-f]/0x&,/g' > $@.tmp
 	mv $@.tmp $@
 
-# The limits of config.h that were given, NAME=value; a new file, and so a new
-# build, only when they, the compiler or its flags are others.
+# The limits that were given as NAME=number.  This file is replaced, and so all
+# is built again, only if they, the compiler or its flags changed.
 limits.inc: always
+	@for name in `echo "$$MAKEFLAGS" | tr ' ' '\n' | \
+	sed -n 's/^\([A-Z]*_[A-Z]*\)=.*/\1/p'`; do \
+	grep "^#define $$name " config.h >/dev/null || \
+	{ echo "config.h has no $$name" >&2; exit 1; }; done
 	@{ echo '/* $(CC) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) */'; \
-	sed -n 's/^#define \([A-Z_]*\) .*/\1/p' config.h | while read -r name; \
-	do eval "value=\$$$$name"; test -z "$$value" || printf \
-	'#undef %s\n#define %s (%s)\n' $$name $$name "$$value"; done; } > $@.tmp
+	for name in `sed -n 's/^#define \([A-Z_]*\) .*/\1/p' config.h`; do \
+	eval "value=\$$$$name"; test -z "$$value" || \
+	printf '#undef %s\n#define %s %s\n' $$name $$name "$$value"; done; \
+	} > $@.tmp
 	@cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 
-# Of HARDEN what works; a static program is never loaded at a random place.
+# The flags of HARDEN that this compiler takes; -pie is not for static programs.
 harden.inc: limits.inc
-	@for flag in $(HARDEN); do printf '#include <stdio.h>\nint main(void) \
-	{ return puts(""); }\n' | $(CC) $(CFLAGS) $$flag -Werror $(LDFLAGS) \
-	-o $@.tmp -x c - 2>/dev/null && case "$$flag $(LDFLAGS)" in \
-	-pie*-static*);; *) echo $$flag;; esac; done > $@; rm -f $@.tmp
-install: # what was built, with the limits it was built with
+	@printf '#include <stdio.h>\nint main(void) { return puts(""); }\n' \
+	> try.tmp; for flag in $(HARDEN); do \
+	case "$$flag $(LDFLAGS)" in -pie*-static*) continue;; esac; \
+	$(CC) $(CFLAGS) $$flag -Werror $(LDFLAGS) -o $@.tmp -x c try.tmp \
+	2>/dev/null && echo $$flag; done > $@; rm -f $@.tmp try.tmp
+install: # installs the existing build, and builds only if there is none
 	test -x chat || $(MAKE) chat
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
 	cp chat $(DESTDIR)$(PREFIX)/bin/

@@ -1,34 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chat: a room that every browser on the network can join.
+ * chat: a chat room that every browser on the network can join.
  *
- * One thread, one poll() loop, and no memory but the tables below.  Each entry
- * of the table is a connection in one of these states:
+ * One thread, one poll() loop, and no memory except the tables below.  Each
+ * entry of the table is a listening socket or a connection in one of these
+ * states:
  *
- *     FREE -> REQUEST -> REPLY ----------> DRAIN -> FREE      page, error
- *                   \-> OPEN -> CLOSING -> DRAIN -> FREE      chat
+ *     FREE -> REQUEST -> REPLY ----------> DRAIN -> DEAD -> FREE    page, error
+ *                   \-> OPEN -> CLOSING -> DRAIN -> DEAD -> FREE    chat
  *
- * What anybody says is framed once, into the log: a ring of frames that are the
- * same bytes for everybody, as a server's frames have no mask.  A client is a
- * cursor into it, and is sent what lies between that and the head:
+ * Naively, a server would write() each message to each client.  That fails when
+ * one client is slow: either the server waits for it, or the client loses part
+ * of a message.  Here each message is framed once, into a ring of frames that
+ * are the same bytes for everybody, since a server's frames have no mask.  Each
+ * client has a cursor into the ring and is sent all from there to the head:
  *
  *          old          | frame | frame | frame | frame |     free
  *     ------------------+-------+-------+-------+-------+---------------
  *               slowest ^               ^ a cursor      ^ head
  *
- * So the log is the broadcast, everybody's send queue, and the history that a
- * newcomer gets by starting further back.  It cannot overflow: nobody is read
- * when what might be added could reach the slowest cursor.
+ * So the ring is the broadcast, the send queue of every client, and the history
+ * for newcomers, whose cursors start further back.  It cannot overflow: no
+ * client is read while that could overwrite bytes of the slowest:
+ * read_budget().
  */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -42,34 +49,56 @@
 
 #define VERSION "1.0"
 
+/* ---- Types and state ---- */
+
 enum {
 	LISTENERS_MAX = 8,
-	HOSTS_MAX = 16,
-	TABLE = LISTENERS_MAX + CLIENTS_MAX + SPARE_SLOTS,
-	FILES = 8, /* descriptors besides the table's */
-	BUFFER = WS_BUFFER > REQUEST_MAX ? WS_BUFFER : REQUEST_MAX,
-	OUTBOX = 152,    /* HTTP_SWITCH_LENGTH and a notice, or a pong; and a Close */
-	CLOSE_FRAME = 4, /* bytes of a Close, for which there is always room */
-	PEER = 48,       /* letters of "[address]:port" */
-	TIME = 32,       /* of a date */
-	CUT = 100,       /* of a header field in the log, at most */
-	ACCEPTS = 64,    /* connections taken at once from a full backlog */
-	BURST = 5,       /* seconds of frames that a client may save up */
+	HOSTS_MAX = 16, /* options -o */
+	TABLE_SIZE = LISTENERS_MAX + CLIENTS_MAX + SPARE_SLOTS,
+	OTHER_FILES = 8, /* descriptors that the table does not hold */
+	BUFFER_SIZE = WS_BUFFER > REQUEST_MAX ? WS_BUFFER : REQUEST_MAX,
+	CLOSE_SIZE = 4, /* bytes of a Close frame with its code */
+	/* the longest private bytes: the handshake's response, or a pong */
+	PRIVATE_MAX = HTTP_SWITCH_LENGTH > 2 + WS_CONTROL_MAX
+			      ? HTTP_SWITCH_LENGTH
+			      : 2 + WS_CONTROL_MAX,
+	OUTBOX_SIZE = PRIVATE_MAX + CLOSE_SIZE,
+	METRICS_MAX = 3072, /* bytes of the text that /metrics answers */
+	PEER_MAX = 48,      /* characters of "[address]:port", and the 0 */
+	TIME_MAX = 32,      /* characters of a date and time */
+	LOG_LINE_MAX = 400, /* characters of a log line */
+	FIELD_MAX = 100,    /* characters of a header field in a log line */
+	ACCEPT_BATCH = 64,  /* connections accepted in one pass, at least */
+	BURST = 5,          /* seconds of frames that a client may save up */
+	SILENT_MAX = 2,     /* heartbeats that a client may leave unanswered */
+	IDLE_MAX = 3600,    /* seconds between ticks without a heartbeat */
+	STATUS_MIN = 400,   /* the statuses that refuse a request */
+	STATUS_MAX = 505,
 };
+
+/* Refuses to compile when a condition does not hold. */
+#define COMPILE_TIME_CHECK(name, holds) typedef char name[(holds) ? 1 : -1]
+COMPILE_TIME_CHECK(outbox_len_is_a_byte, OUTBOX_SIZE <= UCHAR_MAX);
+COMPILE_TIME_CHECK(metrics_fit_a_buffer,
+		   HTTP_HEAD_MAX + METRICS_MAX <= BUFFER_SIZE);
 
 enum state {
 	FREE,
-	LISTENING,
-	REQUEST, /* its request is coming */
-	REPLY,   /* our response is going */
-	OPEN,    /* in the room */
-	CLOSING, /* our Close is on its way */
-	DRAIN,   /* all is sent; read to the end, lest a reset destroys it */
-	OVER,    /* to be reaped */
+	LISTENING, /* not a connection: accept() makes some of it */
+	REQUEST,   /* its request is arriving */
+	REPLY,     /* our HTTP response is being sent */
+	OPEN,      /* a member of the room */
+	CLOSING,   /* our Close is being sent; the peer's may be awaited */
+	DRAIN,     /* half-closed: input is discarded until end of file, since
+		      closing with unread input sends a reset, which can destroy
+		      our last bytes before the peer has read them */
+	DEAD,      /* to be closed at the end of the pass */
 };
 
+/* Why a connection ends.  From LATE on, it is the server that drops it. */
 enum reason {
-	REFUSED,
+	CLOSED,
+	GOING_AWAY,
 	LATE,
 	CROWDED,
 	LOST,
@@ -84,77 +113,113 @@ enum reason {
 	REASONS
 };
 
-/* Why a client was dropped, as the log and /metrics say it. */
-static const char *const reasons[REASONS] = {
-	[REFUSED] = "refused",   /* its request got an error for an answer */
-	[LATE] = "late",         /* it took a reply or a Close too slowly */
-	[CROWDED] = "crowded",   /* it made way before it was in the room */
-	[LOST] = "lost",         /* it went without a Close */
-	[PROTOCOL] = "protocol", /* it broke a rule: 1002 */
-	[INVALID] = "invalid",   /* its text is not UTF-8: 1007 */
-	[UNFINISHED] = "unfinished", /* it left a message half said: 1008 */
-	[TOO_BIG] = "too_big",       /* it said too much at once: 1009 */
-	[FLOOD] = "flood",           /* it pinged and did not read */
-	[STUCK] = "stuck",           /* it took nothing for SEND_TIMEOUT */
-	[SLOW] = "slow",             /* it held up the room: STALL_TIMEOUT */
-	[SILENT] = "silent",         /* it missed two heartbeats */
+#define DIGITS(number) #number
+#define N(limit)       DIGITS(limit) /* the digits of a limit, as a text */
+static const struct {
+	const char *label, *words; /* for /metrics and the log; for the log */
+	int code;                  /* of the Close that tells it, or 0 */
+} reasons[REASONS] = {
+	[CLOSED] = {"closed", "by the client", 0},
+	[GOING_AWAY] = {"going away", "the server stops", WS_GOING_AWAY},
+	[LATE] = {"late", "did not read our last bytes in time", 0},
+	[CROWDED] = {"crowded", "made room for a newcomer", 0},
+	[LOST] = {"lost", "ended without a Close", 0},
+	[PROTOCOL] = {"protocol", "broke RFC 6455", WS_PROTOCOL_ERROR},
+	[INVALID] = {"invalid", "sent text not in UTF-8", WS_INVALID_DATA},
+	[UNFINISHED] = {"unfinished", "sent half a message", WS_POLICY},
+	[TOO_BIG] = {"too_big", "message over " N(MESSAGE_MAX) " bytes",
+		     WS_TOO_BIG},
+	[FLOOD] = {"flood", "sent pings and read no pongs", 0},
+	[STUCK] = {"stuck", "accepted no data for " N(SEND_TIMEOUT) " s", 0},
+	[SLOW] = {"slow", "delayed the room for " N(STALL_TIMEOUT) " s", 0},
+	[SILENT] = {"silent", "sent nothing for two heartbeats", 0},
 };
 
-/* A connection, as every pass looks at it.  Its big buffer is elsewhere, so
-   that a quiet client's is never touched. */
+/* A connection.  A pass may visit all of them, so the big buffers stand apart,
+   and those of quiet clients are never touched. */
 struct client {
-	uint64_t cursor; /* next byte to send, of the log or a reply */
-	uint64_t until;  /* where the outbox is due, or the reply ends */
+	uint64_t cursor;    /* offset in the ring of the next byte to send */
+	uint64_t outbox_at; /* offset at which the outbox is due */
 	struct ws_decoder ws;
-	unsigned deadline;     /* when its state, or its message, is overdue */
-	unsigned heard, moved; /* when it last sent, and was last sent, bytes */
-	int credit;            /* frames it may say; in debt, it is not read */
-	unsigned filled;       /* bytes of a request, or reply, in its buffer */
-	unsigned char state;   /* an enum state */
-	unsigned char outbox_size, outbox_sent;
-	bool owes_ping : 1, owes_notice : 1; /* put into the outbox in time */
-	bool blocked : 1; /* its socket is full: wait for POLLOUT */
-	bool closed : 1;  /* the peer will say nothing more */
-	unsigned char outbox[OUTBOX];
-	char peer[PEER];
+	const unsigned char *reply;        /* REPLY: what is left to send, */
+	unsigned reply_len;                /* in bytes; */
+	bool page_follows : 1;             /* and then the page */
+	bool ping_due : 1, notice_due : 1; /* the next flush() queues them */
+	bool blocked : 1;     /* its socket is full: wait for POLLOUT */
+	bool peer_closed : 1; /* what it sends is of no more interest */
+	unsigned char state;  /* an enum state */
+	unsigned char outbox_len, outbox_sent; /* bytes in it; sent of those */
+	unsigned buffered;   /* bytes of a half-received request in buffers[] */
+	int credit;          /* frames it may send; not read while negative */
+	unsigned ticks;      /* in its state; OPEN: since its message began */
+	unsigned stuck;      /* ticks without progress while blocked */
+	unsigned silent;     /* heartbeats since it last sent anything */
+	char peer[PEER_MAX]; /* "192.0.2.1:4711" */
+	unsigned char outbox[OUTBOX_SIZE]; /* frames for it alone */
 };
 
-static struct pollfd table[TABLE];           /* free entries have fd -1 */
-static struct client clients[TABLE];         /* under the same index */
-static unsigned char buffers[TABLE][BUFFER]; /* half a request or message */
-static unsigned char scratch[RECEIVE_SIZE];  /* what one recv() brought */
-static int slots; /* entries that the descriptor limit allows */
-static int used;  /* entries up to the last that is not free */
-static int hole;  /* no entry before this one is free */
-static int turn;  /* the entry that this pass looks at first */
+/* The connections.  Entry i of each table belongs to the same one.  Its buffer
+   holds the part of a request or message that has arrived, or a reply. */
+static struct pollfd table[TABLE_SIZE]; /* free: fd -1, which poll() ignores */
+static struct client clients[TABLE_SIZE];
+static unsigned char buffers[TABLE_SIZE][BUFFER_SIZE];
+static unsigned char received[RECEIVE_SIZE]; /* what one recv() brought */
 
-static unsigned char ring[LOG_SIZE]; /* the log */
-static uint64_t head;                /* bytes written to it since the start */
-static uint64_t slowest;             /* no cursor is before this */
-static uint64_t past[HISTORY_MAX];   /* where the last messages begin */
-static bool news = true;             /* all are due for a look: write, reap */
-static bool congested;               /* nobody is read until all catch up */
-static unsigned congested_since;
-
-/* Seconds served.  Neither a stopped process nor a clock that jumps makes
-   anybody late. */
-static unsigned now, ticked; /* ticked: as of the last tick */
-static uint64_t served;      /* the same in milliseconds */
-static bool calm;            /* the next tick to matter is the heartbeat's */
-static int people, people_max, people_peak; /* in the room */
-static int announced;         /* how many they were when last all were told */
-static bool accepting = true; /* or there are no descriptors, */
-static bool starving;         /* or no memory, until the next tick */
-static volatile sig_atomic_t stopping;
+/* The messages.  An offset counts bytes since the start and never wraps; its
+   last bits, offset & (LOG_SIZE - 1), are the place in bytes[]. */
 static struct {
-	uint64_t connections, messages, in, out, dropped[REASONS];
-} total;
+	unsigned char bytes[LOG_SIZE];
+	uint64_t head;                       /* offset of the next byte */
+	uint64_t slowest;                    /* no client needs an older one */
+	uint64_t message_start[HISTORY_MAX]; /* offsets of the last messages */
+} ring;
+
+static struct {
+	unsigned members, members_max, members_peak;
+	unsigned announced;       /* how many members the last notice named */
+	bool congested;           /* no member is read until all catch up */
+	unsigned congested_ticks; /* how long it has been so */
+} room;
+
+enum shortage { NO_SHORTAGE, OF_DESCRIPTORS, OF_MEMORY };
+
+/*
+ * What steers the loop:
+ *
+ *   flag            set by              cleared by      while it is set
+ *   --------------  ------------------  --------------  ----------------------
+ *   loop.shortage   accept(), recv()    tick()          nothing is accepted; if
+ *                   or send() fail                      OF_MEMORY, none is
+ * polled room.congested  read_budget()       all caught up   no member is read
+ *   client.blocked  a full socket       POLLOUT         it is sent nothing
+ *   client.credit   each frame, when    tick()          it is not read
+ *                   below 0
+ *   stopping        a signal            never           main() ends the loop
+ */
+static struct {
+	int slots;                /* entries that the descriptor limit allows */
+	int used;                 /* entries up to the last that is not free */
+	int lowest_free;          /* no entry before this one is free */
+	int first;                /* the entry that this pass reads first */
+	uint64_t last_tick;       /* its time in ms */
+	unsigned tick_after;      /* seconds from the last tick to the next */
+	unsigned heartbeat_after; /* seconds from the last tick to it */
+	unsigned char shortage;   /* an enum shortage */
+} loop;
 
 static struct {
 	const char *address, *hosts[HOSTS_MAX];
-	int host_count, port, history, heartbeat, rate;
-	bool quiet;
-} opt = {.port = 8080, .history = 100, .heartbeat = 25, .rate = 20};
+	int host_count, port, history, heartbeat, rate, quiet, help, version;
+} options;
+
+/* Counters since the start, for /metrics. */
+static struct {
+	uint64_t joins, messages, bytes_in, bytes_out, page_loads;
+	uint64_t ended[REASONS]; /* connections, by reason */
+	uint64_t refused[STATUS_MAX - STATUS_MIN + 1]; /* by status */
+} totals;
+
+static volatile sig_atomic_t stopping; /* the signal that asked for it, or 0 */
 
 static const unsigned char page[] = {
 #include "index.inc"
@@ -167,1068 +232,1185 @@ static const char page_fields[] =
 	"script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
 	"connect-src 'self' ws: wss:; require-trusted-types-for 'script'\r\n";
 
-static size_t lesser(uint64_t a, uint64_t b)
+static size_t smaller(uint64_t a, uint64_t b)
 {
 	return (size_t)(a < b ? a : b);
 }
 
-/* Copies data[0..len) behind to[0..at), but nothing to to[max]; where it
-   ends. */
-static size_t append(void *to, size_t at, size_t max, const void *data,
-		     size_t len)
-{
-	for (size_t i = 0; i < len && at < max; i++)
-		((unsigned char *)to)[at++] = ((const unsigned char *)data)[i];
-	return at;
-}
-
 /* ---- Words for people ---- */
 
-/* Texts are joined of parts.  printf() would do, but it is a sixth of a static
-   program, and may allocate memory. */
-static const char *in_digits(char out[HTTP_DIGITS], int n)
+/* Appends formatted text at out[at], cut where max bytes are full, with its 0.
+   Returns the index of that 0. */
+static size_t append_args(char *out, size_t at, size_t max, const char *format,
+			  va_list args)
 {
-	return http_decimal(out, (uint64_t)n, 1);
+	int n = vsnprintf(out + at, max - at, format, args);
+
+	return n < 0 ? at : at + smaller((uint64_t)n, max - at - 1);
 }
 
-static void tell(int fd, const char *const *parts)
+static size_t append(char *out, size_t at, size_t max, const char *format, ...)
 {
-	char text[2048];
-	size_t n = http_join(text, sizeof text, parts);
+	va_list args;
 
-	if (write(fd, text, n) < 0)
-		return; /* there is nobody to tell */
-}
-
-static void die(const char *what)
-{
-	tell(STDERR_FILENO,
-	     HTTP_TEXT("chat: ", what, ": ", strerror(errno), "\n"));
-	exit(1);
-}
-
-static unsigned days_in(unsigned month, unsigned year)
-{
-	static const unsigned char days[] = {31, 28, 31, 30, 31, 30,
-					     31, 31, 30, 31, 30, 31};
-	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-
-	return month == 1 && leap ? 29 : days[month];
-}
-
-/* A time in UTC, "2026-11-22T12:40:47Z".  libc's gmtime_r() would do, but it
-   allocates memory and reads the time zone's file. */
-static void name_time(char out[TIME], time_t t)
-{
-	uint64_t seconds = t > 0 ? (uint64_t)t : 0;
-	unsigned day = (unsigned)(seconds / 86400);
-	unsigned second = (unsigned)(seconds % 86400);
-	unsigned year = 1970, month = 0;
-	char n[6][HTTP_DIGITS];
-
-	while (day >= days_in(month, year)) {
-		day -= days_in(month, year);
-		month = (month + 1) % 12;
-		year += month == 0;
-	}
-	http_join(out, TIME,
-		  HTTP_TEXT(http_decimal(n[0], year, 4), "-",
-			    http_decimal(n[1], month + 1, 2), "-",
-			    http_decimal(n[2], day + 1, 2), "T",
-			    http_decimal(n[3], second / 3600, 2), ":",
-			    http_decimal(n[4], second / 60 % 60, 2), ":",
-			    http_decimal(n[5], second % 60, 2), "Z"));
-}
-
-/* One line to stderr: when, who, what.  No byte from outside gets out as it
-   came, and when nobody reads, the line is lost and not the room held up. */
-static void say(const char *who, const char *const *parts)
-{
-	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-	char text[400], when[TIME];
-
-	if (opt.quiet || poll(&out, 1, 0) <= 0)
-		return;
-	http_join(text, sizeof text, parts);
-	for (size_t i = 0; text[i] != '\0'; i++) {
-		if (text[i] < ' ' || text[i] > '~')
-			text[i] = '?';
-	}
-	name_time(when, time(NULL));
-	tell(STDERR_FILENO, HTTP_TEXT(when, " ", who, " ", text, "\n"));
-}
-
-/* Two bytes in hexadecimal, with no zeros in front (RFC 5952, 4.1). */
-static size_t add_group(char out[PEER], size_t at, int group)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (int k = 12; k >= 0; k -= 4) {
-		if (k == 0 || group >> k > 0)
-			at = append(out, at, PEER - 1, &digits[group >> k & 15],
-				    1);
-	}
+	va_start(args, format);
+	at = append_args(out, at, max, format, args);
+	va_end(args);
 	return at;
 }
 
-/* Groups of two bytes, and "::" for the longest, and first, run of at least two
-   that are 0 (RFC 5952, 4.2). */
-static void name_six(char out[PEER], const unsigned char ip[16])
+static void print(int fd, const char *format, ...)
 {
-	int group[8], start = 8, most = 1; /* of that run */
-	size_t at = 0;
+	char text[2048];
+	va_list args;
+	size_t n;
 
-	memset(out, 0, PEER);
-	for (size_t i = 0; i < 8; i++)
-		group[i] = ip[2 * i] << 8 | ip[2 * i + 1];
-	for (int i = 0, run = 0; i < 8; i++) {
-		run = group[i] == 0 ? run + 1 : 0;
-		if (run > most) {
-			most = run;
-			start = i + 1 - run;
-		}
-	}
-	for (int i = 0; i < 8; i += i == start ? most : 1) {
-		if (i == start || (i > 0 && i != start + most))
-			at = append(out, at, PEER - 1, ":", 1);
-		if (i == start)
-			at = append(out, at, PEER - 1, ":", 1);
-		else
-			at = add_group(out, at, group[i]);
-	}
+	va_start(args, format);
+	n = append_args(text, 0, sizeof text, format, args);
+	va_end(args);
+	if (write(fd, text, n) < 0)
+		return; /* nobody can be told */
 }
 
-static void name_four(char out[PEER], const unsigned char ip[4])
+/* Writes a time in UTC, "2026-11-22T12:40:47Z".  libc's gmtime_r() would do,
+   but it may allocate memory.  Years that begin in March make it easy: a leap
+   day is then the last of its year, and month 0 to 11 begins on day (153 *
+   month + 2) / 5. */
+static void format_time(char out[TIME_MAX], time_t t)
 {
-	char n[4][HTTP_DIGITS];
+	int64_t seconds = t > 0 ? t : 0;
+	int days = (int)(seconds / 86400) + 719468; /* since 0000-03-01 */
+	int day = days % 146097;                    /* of 400 years */
+	int second = (int)(seconds % 86400), year, month;
 
-	http_join(out, PEER,
-		  HTTP_TEXT(http_decimal(n[0], ip[0], 1), ".",
-			    http_decimal(n[1], ip[1], 1), ".",
-			    http_decimal(n[2], ip[2], 1), ".",
-			    http_decimal(n[3], ip[3], 1)));
+	year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	day -= 365 * year + year / 4 - year / 100;
+	month = (5 * day + 2) / 153;
+	year += days / 146097 * 400 + (month >= 10);
+	append(out, 0, TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02dZ", year,
+	       (month + 2) % 12 + 1, day - (153 * month + 2) / 5 + 1,
+	       second / 3600, second / 60 % 60, second % 60);
 }
 
-/* An address as it stands in a URL: "192.0.2.1:80" or "[2001:db8::1]:80". */
-static void name_inet(char out[PEER], const struct sockaddr_storage *a)
+/* Writes an address as it stands in a URL: "192.0.2.1:80", "[2001:db8::1]:80",
+   or "local" for a unix-domain socket.  IPv4 may come mapped into IPv6. */
+static void format_address(char out[PEER_MAX], const struct sockaddr_storage *a)
 {
 	const struct sockaddr_in *four = (const void *)a;
 	const struct sockaddr_in6 *six = (const void *)a;
+	const void *ip = &four->sin_addr;
 	bool is_six = a->ss_family == AF_INET6 &&
 		      !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr);
-	char ip[PEER], port[HTTP_DIGITS];
+	char text[INET6_ADDRSTRLEN] = "";
 
-	if (is_six)
-		name_six(ip, six->sin6_addr.s6_addr);
-	else if (a->ss_family == AF_INET6)
-		name_four(ip, &six->sin6_addr.s6_addr[12]);
-	else
-		name_four(ip, (const void *)&four->sin_addr);
-	/* the port is at the same place in both */
-	http_join(out, PEER,
-		  HTTP_TEXT(is_six ? "[" : "", ip, is_six ? "]:" : ":",
-			    http_decimal(port, ntohs(four->sin_port), 1)));
-}
-
-static void name_address(char out[PEER], const struct sockaddr_storage *a)
-{
-	if (a->ss_family == AF_INET || a->ss_family == AF_INET6)
-		name_inet(out, a);
-	else
-		http_join(out, PEER, HTTP_TEXT("local")); /* unix-domain */
-}
-
-/* ---- The ways out of the room ---- */
-
-static void enter(int i, enum state state, unsigned seconds)
-{
-	clients[i].state = (unsigned char)state;
-	clients[i].deadline = now + seconds;
-}
-
-static void leave_room(int i, const char *why)
-{
-	char n[HTTP_DIGITS];
-
-	people--;
-	say(clients[i].peer, HTTP_TEXT("Client disconnected: ", why, " (",
-				       in_digits(n, people), " online)"));
-}
-
-/* Gives a client up.  The reset lets the kernel forget what it did not take. */
-static void drop(int i, enum reason why)
-{
-	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-
-	if (clients[i].state == OVER)
+	if (a->ss_family != AF_INET && a->ss_family != AF_INET6) {
+		append(out, 0, PEER_MAX, "local");
 		return;
-	total.dropped[why]++;
-	if (clients[i].state == OPEN)
-		leave_room(i, reasons[why]);
-	else
-		say(clients[i].peer,
-		    HTTP_TEXT("Connection dropped: ", reasons[why]));
-	clients[i].state = OVER;
-	setsockopt(table[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	}
+	if (a->ss_family == AF_INET6)
+		ip = &six->sin6_addr.s6_addr[is_six ? 0 : 12];
+	inet_ntop(is_six ? AF_INET6 : AF_INET, ip, text, sizeof text);
+	/* the port is at the same place in both structs */
+	append(out, 0, PEER_MAX, is_six ? "[%s]:%d" : "%s:%d", text,
+	       ntohs(four->sin_port));
 }
 
-/* ---- Sending: the log and the outbox ---- */
-
-/* Puts a private frame into the outbox.  It becomes due at the head, which is
-   always between two frames, and never splits one.  False: there is no room. */
-static bool add(struct client *c, enum ws_opcode opcode, const void *data,
-		size_t len)
+/* Writes one line to stderr: time, peer, event.  Bytes that are not printable
+   ASCII become "?".  If stderr would block, the line is dropped, so that the
+   room need not wait for the log's reader. */
+static void log_event(const char *peer, const char *format, ...)
 {
-	unsigned char header[WS_SERVER_HEADER];
-	size_t at = c->outbox_size, n = ws_header(header, opcode, len);
-	size_t max = OUTBOX - (opcode == WS_CLOSE ? 0 : CLOSE_FRAME);
-
-	if (at + n + len > max)
-		return false;
-	if (at == 0)
-		c->until = head;
-	at = append(c->outbox, at, max, header, n);
-	c->outbox_size = (unsigned char)append(c->outbox, at, max, data, len);
-	return true;
-}
-
-/* A bare relay, -n 0 -t 0, says nothing of its own. */
-static bool gives_notice(void)
-{
-	return opt.history > 0 || opt.heartbeat > 0;
-}
-
-/* Adds what a client is owed, unless older frames wait in the outbox. */
-static void pay(struct client *c)
-{
-	char text[32], digits[HTTP_DIGITS];
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+	char line[LOG_LINE_MAX], when[TIME_MAX];
+	va_list args;
 	size_t n;
 
-	if (c->outbox_size > 0 && c->until != head)
+	if (options.quiet || poll(&out, 1, 0) <= 0)
 		return;
-	n = http_join(
-		text, sizeof text,
-		HTTP_TEXT("{\"online\":", in_digits(digits, people), "}"));
-	if (c->owes_ping && add(c, WS_PING, "", 0))
-		c->owes_ping = false;
-	if (c->owes_notice && add(c, WS_TEXT, text, n))
-		c->owes_notice = false;
-}
-
-static bool outbox_is_due(const struct client *c)
-{
-	return c->outbox_size > 0 && c->cursor >= c->until;
-}
-
-/* What a client is to be sent next, so many bytes at *data.  A reply: the
-   buffer, then the page.  In the room: the log up to the outbox, the outbox,
-   the rest of the log, but nothing after a Close (RFC 6455, 5.5.1). */
-static size_t rest(int i, const unsigned char **data)
-{
-	const struct client *c = &clients[i];
-	size_t at = c->cursor & (LOG_SIZE - 1);
-
-	if (c->state == REPLY && c->cursor < c->filled) {
-		*data = buffers[i] + c->cursor;
-		return (size_t)(c->filled - c->cursor);
+	format_time(when, time(NULL));
+	n = append(line, 0, sizeof line, "%s %s ", when, peer);
+	va_start(args, format);
+	n = append_args(line, n, sizeof line, format, args);
+	va_end(args);
+	for (size_t i = 0; i < n; i++) {
+		if (line[i] < ' ' || line[i] > '~')
+			line[i] = '?';
 	}
-	if (c->state == REPLY) {
-		*data = page + (c->cursor - c->filled);
-		return (size_t)(c->until - c->cursor);
-	}
-	if (outbox_is_due(c)) {
-		*data = c->outbox + c->outbox_sent;
-		return (size_t)(c->outbox_size - c->outbox_sent);
-	}
-	if (c->state == CLOSING && c->outbox_size == 0)
-		return 0;
-	*data = ring + at;
-	return lesser((c->outbox_size > 0 ? c->until : head) - c->cursor,
-		      LOG_SIZE - at);
+	print(STDERR_FILENO, "%s\n", line);
 }
 
-static void advance(struct client *c, size_t sent)
-{
-	total.out += sent;
-	if (!outbox_is_due(c))
-		c->cursor += sent;
-	else
-		c->outbox_sent = (unsigned char)(c->outbox_sent + sent);
-	if (c->outbox_sent == c->outbox_size)
-		c->outbox_size = c->outbox_sent = 0;
-}
+/* ---- The ring ---- */
 
-/* Whether what has just failed may succeed later.  A kernel without memory gets
-   time to find some, as its sockets would seem ready all the while. */
-static bool may_pass(void)
-{
-	bool starves = errno == ENOBUFS || errno == ENOMEM;
-
-	if (starves) {
-		starving = news = true;
-		calm = false;
-	}
-	return starves || errno == EAGAIN || errno == EWOULDBLOCK ||
-	       errno == EINTR;
-}
-
-/* Sends what is due, until there is no more or the socket is full. */
-static void flush(int i)
-{
-	struct client *c = &clients[i];
-	const unsigned char *data = NULL;
-	size_t n = 1;
-
-	while (n > 0 && !c->blocked && c->state != OVER) {
-		ssize_t sent = 0;
-
-		if (c->state == OPEN && (c->owes_ping || c->owes_notice))
-			pay(c);
-		n = rest(i, &data);
-		if (n > 0)
-			sent = send(table[i].fd, data, n, MSG_NOSIGNAL);
-		c->moved = now;
-		if (sent > 0)
-			advance(c, (size_t)sent);
-		else if (sent < 0 && may_pass())
-			c->blocked = errno != EINTR;
-		else if (sent < 0)
-			drop(i, LOST);
-	}
-}
-
-/* Queues a private frame behind all that came before it, so far as its client
-   takes it; false when it takes too little. */
-static bool put(int i, enum ws_opcode opcode, const void *data, size_t len)
-{
-	struct client *c = &clients[i];
-
-	if (c->outbox_size > 0 && c->until != head)
-		flush(i);
-	if (add(c, opcode, data, len))
-		return true;
-	flush(i);
-	return add(c, opcode, data, len);
-}
-
-/* Says Close.  The peer's is waited for unless that is `closed` already. */
-static void say_close(int i, int code, bool closed, const char *why)
-{
-	unsigned char payload[] = {(unsigned char)(code >> 8),
-				   (unsigned char)code};
-
-	put(i, WS_CLOSE, payload, code == WS_NO_STATUS ? 0 : sizeof payload);
-	if (clients[i].state == OVER)
-		return;
-	leave_room(i, why);
-	clients[i].closed = closed;
-	enter(i, CLOSING, CLOSE_TIMEOUT);
-}
-
-/* RFC 6455, 7.1.7: a client has broken a rule, and is told which. */
-static void fail(int i, int code)
-{
-	enum reason why = PROTOCOL;
-
-	switch (code) {
-	case WS_INVALID_DATA: why = INVALID; break;
-	case WS_POLICY: why = UNFINISHED; break;
-	case WS_TOO_BIG: why = TOO_BIG; break;
-	}
-	say_close(i, code, true, reasons[why]);
-	total.dropped[why] += clients[i].state == CLOSING; /* or it was lost */
-}
-
-static void log_bytes(const unsigned char *data, size_t from, size_t to)
+static void ring_write(const unsigned char *data, size_t from, size_t to)
 {
 	while (from < to)
-		ring[head++ & (LOG_SIZE - 1)] = data[from++];
+		ring.bytes[ring.head++ & (LOG_SIZE - 1)] = data[from++];
 }
 
-/* Puts a message into the log, as the frame that everybody gets. */
+/* Appends a message to the ring, as the frame that every member is sent. */
 static void broadcast(const struct ws_frame *f)
 {
 	unsigned char header[WS_SERVER_HEADER];
 	size_t len = f->to - f->from;
 	size_t n = ws_header(header, f->opcode, len);
 
-	assert(n + len <= LOG_SIZE - (head - slowest));
-	past[total.messages++ % HISTORY_MAX] = head;
-	log_bytes(header, 0, n);
-	log_bytes(f->data, f->from, f->to);
-	news = true;
+	assert(n + len <= LOG_SIZE - (ring.head - ring.slowest));
+	ring.message_start[totals.messages++ % HISTORY_MAX] = ring.head;
+	ring_write(header, 0, n);
+	ring_write(f->data, f->from, f->to);
 }
 
-/* Where a newcomer starts: some messages back, but within the later half of
-   the log, so that none joins as a laggard. */
+/* Returns where a newcomer starts: options.history messages back, but within
+   the newer half of the ring, so that it does not join as one who is late. */
 static uint64_t history_start(void)
 {
-	uint64_t back = lesser((uint64_t)opt.history, total.messages);
+	uint64_t count = smaller((uint64_t)options.history, totals.messages);
 
-	for (; back > 0; back--) {
-		uint64_t at = past[(total.messages - back) % HISTORY_MAX];
-		if (head - at <= LOG_SIZE / 2)
-			return at;
+	for (; count > 0; count--) {
+		uint64_t k = (totals.messages - count) % HISTORY_MAX;
+
+		if (ring.head - ring.message_start[k] <= LOG_SIZE / 2)
+			return ring.message_start[k];
 	}
-	return head;
+	return ring.head;
 }
 
-/* ---- Receiving: requests and frames ---- */
-
-/* How much may be read from a client.  n bytes add at most as many to the log,
-   and a message of before that they complete, and its header.  When that might
-   reach the slowest cursor, nobody is read until all have caught up to half of
-   the log: see measure(). */
-static size_t allowance(void)
+/*
+ * Returns how many bytes may be read from one client, 0 if the room is
+ * congested.
+ *
+ * n bytes read add at most n bytes to the ring, since a server's header is
+ * shorter than a client's.  They may also complete a message of which up to
+ * MESSAGE_MAX bytes were received before, and add its header.  So that much of
+ * the free part of the ring is kept in reserve.  With the default limits: when
+ * the slowest client is 1,044,000 bytes behind the head, 4,576 of 1,048,576 are
+ * free, 4,096 + 10 are reserved, and 470 may be read.  When it is 470 more
+ * behind, the room is congested: until all have caught up to half of the ring
+ * (or are dropped: see tick_member), no member is read.  TCP makes the senders
+ * wait meanwhile, and nothing is lost.
+ */
+static size_t read_budget(void)
 {
-	uint64_t room = LOG_SIZE - (head - slowest);
-	const uint64_t more = MESSAGE_MAX + WS_SERVER_HEADER;
+	uint64_t room_left = LOG_SIZE - (ring.head - ring.slowest);
+	const uint64_t reserve = MESSAGE_MAX + WS_SERVER_HEADER;
 
-	if (!congested && room <= more) {
-		congested = true;
-		congested_since = now;
+	if (!room.congested && room_left <= reserve) {
+		room.congested = true;
+		room.congested_ticks = 0;
 	}
-	if (congested)
-		return 0;
-	return lesser(room - more, sizeof scratch);
+	return room.congested ? 0
+			      : smaller(room_left - reserve, sizeof received);
 }
 
-static void take_close(int i, const struct ws_frame *f)
+/* Returns the offset at which the ring ends for a client, for now: its private
+   frames come there, or its Close, after which nothing is sent (RFC 6455,
+   5.5.1). */
+static uint64_t ring_end(const struct client *c)
+{
+	return c->outbox_len > 0 || c->state == CLOSING ? c->outbox_at
+							: ring.head;
+}
+
+/* Finds the oldest byte that a client needs, and ends congestion once that is
+   within half of the ring. */
+static void update_slowest(void)
+{
+	ring.slowest = ring.head;
+	for (int i = 0; i < loop.used; i++) {
+		const struct client *c = &clients[i];
+		bool needs_ring = c->state == OPEN || (c->state == CLOSING &&
+						       c->cursor < ring_end(c));
+
+		if (needs_ring && c->cursor < ring.slowest)
+			ring.slowest = c->cursor;
+	}
+	if (ring.head - ring.slowest <= LOG_SIZE / 2)
+		room.congested = false;
+}
+
+/* ---- Leaving ---- */
+
+static void set_state(int i, enum state state)
+{
+	clients[i].state = (unsigned char)state;
+	clients[i].ticks = 0;
+}
+
+/* Logs and counts that a member leaves.  The words are those of the tutorials
+   that this server replaces: "Client connected", "Client disconnected". */
+static void leave_room(int i, enum reason why)
+{
+	room.members--;
+	totals.ended[why]++;
+	log_event(clients[i].peer, "Client disconnected: %s, %s (%u online)",
+		  reasons[why].label, reasons[why].words, room.members);
+}
+
+/* Drops a client.  SO_LINGER with 0 makes close() reset the connection, so that
+   the kernel discards what the client has not accepted. */
+static void client_drop(int i, enum reason why)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+	if (clients[i].state == DEAD)
+		return;
+	if (clients[i].state == OPEN) {
+		leave_room(i, why);
+	} else {
+		totals.ended[why]++;
+		log_event(clients[i].peer, "Connection dropped: %s, %s",
+			  reasons[why].label, reasons[why].words);
+	}
+	set_state(i, DEAD);
+	setsockopt(table[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+/* ---- Sending ---- */
+
+/*
+ * Appends a private frame to a client's outbox.  It is sent after all that the
+ * ring holds now: when the cursor has come to outbox_at.  The head is always
+ * between two frames, so a private frame never splits another.  Example: frames
+ * A = [100, 160) and B = [160, 200) are in the ring, and the cursor is 100; for
+ * a ping that was appended when the head was 160, outbox_at is 160; the client
+ * is sent A, the ping, B.
+ *
+ * Returns false if it does not fit.  A Close always does.
+ */
+static bool outbox_append(struct client *c, enum ws_opcode opcode,
+			  const void *data, size_t len)
+{
+	unsigned char header[WS_SERVER_HEADER];
+	size_t at = c->outbox_len, n = ws_header(header, opcode, len);
+
+	if (at + n + len > (opcode == WS_CLOSE ? OUTBOX_SIZE : PRIVATE_MAX))
+		return false;
+	if (at == 0)
+		c->outbox_at = ring.head;
+	memcpy(c->outbox + at, header, n);
+	memcpy(c->outbox + at + n, data, len);
+	c->outbox_len = (unsigned char)(at + n + len);
+	return true;
+}
+
+/* Returns whether the outbox holds frames for an older place than the head. */
+static bool outbox_waits(const struct client *c)
+{
+	return c->outbox_len > 0 && c->outbox_at != ring.head;
+}
+
+/* Returns whether the server sends notices: not as a bare relay, -n 0 -t 0. */
+static bool sends_notices(void)
+{
+	return options.history > 0 || options.heartbeat > 0;
+}
+
+/* Appends a ping and a notice that are due, or leaves them due for now. */
+static void queue_due_frames(struct client *c)
+{
+	char text[32];
+	size_t n =
+		append(text, 0, sizeof text, "{\"online\":%u}", room.members);
+
+	if (outbox_waits(c))
+		return;
+	if (c->ping_due && outbox_append(c, WS_PING, "", 0))
+		c->ping_due = false;
+	if (c->notice_due && outbox_append(c, WS_TEXT, text, n))
+		c->notice_due = false;
+}
+
+static bool outbox_is_due(const struct client *c)
+{
+	return c->outbox_len > 0 && c->cursor >= c->outbox_at;
+}
+
+/* Points *data at the next bytes to send and returns how many, 0 if none. */
+static size_t next_chunk(const struct client *c, const unsigned char **data)
+{
+	size_t at = c->cursor & (LOG_SIZE - 1);
+
+	if (c->state == REPLY) {
+		*data = c->reply;
+		return c->reply_len;
+	}
+	if (outbox_is_due(c)) {
+		*data = c->outbox + c->outbox_sent;
+		return (size_t)(c->outbox_len - c->outbox_sent);
+	}
+	*data = ring.bytes + at;
+	return smaller(ring_end(c) - c->cursor, LOG_SIZE - at);
+}
+
+/* Takes note that the first n bytes of the next chunk were sent. */
+static void advance(struct client *c, size_t n)
+{
+	totals.bytes_out += n;
+	c->stuck = 0;
+	if (c->state == REPLY) {
+		c->reply += n;
+		c->reply_len -= (unsigned)n;
+		if (c->reply_len == 0 && c->page_follows) {
+			c->reply = page;
+			c->reply_len = sizeof page;
+			c->page_follows = false;
+		}
+	} else if (!outbox_is_due(c)) {
+		c->cursor += n;
+	} else {
+		c->outbox_sent = (unsigned char)(c->outbox_sent + n);
+		if (c->outbox_sent == c->outbox_len)
+			c->outbox_len = c->outbox_sent = 0;
+	}
+}
+
+/* Returns whether the call that has just failed may succeed later.  When the
+   kernel is out of memory, sockets still poll as ready: so that the loop does
+   not spin, nothing is polled until the next tick. */
+static bool is_temporary_error(void)
+{
+	if (errno == ENOBUFS || errno == ENOMEM) {
+		loop.shortage = OF_MEMORY;
+		return true;
+	}
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+/* Sends a client all that is due, until its socket is full. */
+static void flush(int i)
+{
+	struct client *c = &clients[i];
+
+	while (!c->blocked && c->state != DEAD) {
+		const unsigned char *data = NULL;
+		ssize_t sent;
+		size_t n;
+
+		if (c->state == OPEN && (c->ping_due || c->notice_due))
+			queue_due_frames(c);
+		n = next_chunk(c, &data);
+		if (n == 0)
+			return;
+		/* MSG_NOSIGNAL: a lost connection is an error, not a SIGPIPE */
+		sent = send(table[i].fd, data, n, MSG_NOSIGNAL);
+		if (sent > 0)
+			advance(c, (size_t)sent);
+		else if (sent < 0 && !is_temporary_error())
+			client_drop(i, LOST);
+		else
+			c->blocked = sent == 0 || errno != EINTR;
+	}
+}
+
+/* Appends a private frame after all that came before it, as far as the client
+   accepts that now.  Returns false if it does not fit. */
+static bool queue_frame(int i, enum ws_opcode opcode, const void *data,
+			size_t len)
+{
+	struct client *c = &clients[i];
+
+	if (!outbox_waits(c) && outbox_append(c, opcode, data, len))
+		return true;
+	flush(i);
+	return outbox_append(c, opcode, data, len);
+}
+
+/* Sends Close after all that came before it (RFC 6455, 7.1.2).  Unless
+   `peer_closed`, the server then waits for the peer's Close. */
+static void start_close(int i, int code, bool peer_closed, enum reason why)
+{
+	struct client *c = &clients[i];
+	unsigned char payload[] = {(unsigned char)(code >> 8),
+				   (unsigned char)code};
+
+	queue_frame(i, WS_CLOSE, payload,
+		    code == WS_NO_STATUS ? 0 : sizeof payload);
+	if (c->state == DEAD) /* flush() found that the connection is lost */
+		return;
+	leave_room(i, why);
+	c->peer_closed = peer_closed;
+	set_state(i, CLOSING);
+}
+
+/* Fails the connection (RFC 6455, 7.1.7) with a close code. */
+static void close_with_error(int i, int code)
+{
+	enum reason why = LATE;
+
+	while (why < REASONS - 1 && reasons[why].code != code)
+		why++;
+	start_close(i, code, true, why);
+}
+
+/* ---- Frames ---- */
+
+/* Answers a Close with the same code (RFC 6455, 5.5.1), or takes the answer to
+   ours. */
+static void handle_close(int i, const struct ws_frame *f)
 {
 	int code = ws_close_code(f);
 
 	if (clients[i].state == CLOSING)
-		clients[i].closed = true;
+		clients[i].peer_closed = true;
 	else if (code < 0)
-		fail(i, -code);
+		close_with_error(i, -code);
 	else
-		say_close(i, code, true, "closed");
+		start_close(i, code, true, CLOSED);
 }
 
-/* Takes the frames in scratch[from..to).  Once our Close is out, only the
-   peer's matters. */
-static void take_frames(int i, size_t from, size_t to)
+static void handle_frame(int i, const struct ws_frame *f)
+{
+	if (f->opcode == WS_CLOSE)
+		handle_close(i, f);
+	else if (clients[i].state != OPEN)
+		return; /* after our Close, only the peer's matters */
+	else if (f->opcode == WS_TEXT || f->opcode == WS_BINARY)
+		broadcast(f);
+	else if (f->opcode == WS_PING &&
+		 !queue_frame(i, WS_PONG, f->data + f->from, f->to - f->from))
+		client_drop(i, FLOOD);
+}
+
+/* Decodes received[from..to) and handles the frames in it. */
+static void handle_frames(int i, size_t from, size_t to)
 {
 	struct client *c = &clients[i];
 	struct ws_frame f = {0};
 	int at;
 
-	while (from < to && !c->closed && c->state != OVER) {
-		if (ws_idle(&c->ws) && c->state == OPEN)
-			c->deadline = now + MESSAGE_TIMEOUT;
-		at = ws_decode(&c->ws, scratch, from, to, &f);
+	while (from < to && !c->peer_closed && c->state != DEAD) {
+		if (c->state == OPEN && ws_idle(&c->ws))
+			c->ticks = 0; /* a message begins */
+		at = ws_decode(&c->ws, received, from, to, &f);
 		if (at < 0 && c->state == OPEN)
-			fail(i, -at);
-		c->closed = c->closed || at < 0;
+			close_with_error(i, -at);
+		if (at < 0)
+			c->peer_closed = true;
 		if (at <= 0)
 			return;
 		from = (size_t)at;
-		c->credit -= opt.rate > 0;
-		if (f.opcode == WS_CLOSE)
-			take_close(i, &f);
-		else if (c->state == OPEN && f.opcode == WS_PING &&
-			 !put(i, WS_PONG, f.data + f.from, f.to - f.from))
-			drop(i, FLOOD);
-		else if (c->state == OPEN &&
-			 (f.opcode == WS_TEXT || f.opcode == WS_BINARY))
-			broadcast(&f);
+		if (options.rate > 0)
+			c->credit--;
+		handle_frame(i, &f);
 	}
 }
 
-/* Starts a response: a short text, or the page when text is NULL. */
-static void reply(int i, int status, const char *text, bool head_only)
+/* ---- HTTP ---- */
+
+/* Starts a response with a text, or with the page when text is NULL. */
+static void start_reply(int i, int status, const char *text, bool head_only)
 {
 	struct client *c = &clients[i];
-	char *out = (char *)buffers[i];
 	size_t len = text != NULL ? strlen(text) : sizeof page;
+	size_t n = http_head((char *)buffers[i], status,
+			     text != NULL ? "text/plain; charset=utf-8"
+					  : "text/html; charset=utf-8",
+			     len, text != NULL ? "" : page_fields);
 
-	c->filled = (unsigned)http_head(
-		out, status,
-		text != NULL ? "text/plain; charset=utf-8" : "text/html", len,
-		text != NULL ? "" : page_fields);
-	c->until = c->filled + (head_only ? 0 : len);
-	if (text != NULL && !head_only)
-		c->filled = (unsigned)append(out, c->filled, BUFFER, text, len);
-	c->cursor = 0;
-	enter(i, REPLY, REQUEST_TIMEOUT);
+	if (text != NULL && !head_only) {
+		memcpy(buffers[i] + n, text, len);
+		n += len;
+	}
+	c->reply = buffers[i];
+	c->reply_len = (unsigned)n;
+	c->page_follows = text == NULL && !head_only;
+	set_state(i, REPLY);
 }
 
-static void refuse(int i, int status, bool head_only)
+/* The arguments of "%.*s" for a header field in a log line. */
+#define FIELD(t) (int)smaller((t).to - (t).from, FIELD_MAX), (t).buf + (t).from
+
+/* Refuses a request with a status and, as of printf(), the reason. */
+static void refuse(int i, const struct http_request *r, int status,
+		   const char *format, ...)
 {
-	char text[64];
+	char text[LOG_LINE_MAX];
+	va_list args;
+	size_t n = append(text, 0, sizeof text, "%s (", http_status(status));
 
-	total.dropped[REFUSED]++;
-	/* browsers open connections ahead of need: that is not worth a line */
-	if (status != 408 || clients[i].filled > 0)
-		say(clients[i].peer,
-		    HTTP_TEXT("Request refused: ", http_status(status)));
-	http_join(text, sizeof text, HTTP_TEXT(http_status(status), "\n"));
-	reply(i, status, text, head_only);
+	va_start(args, format);
+	n = append_args(text, n, sizeof text - 2, format, args);
+	va_end(args);
+	append(text, n, sizeof text, ")\n");
+	totals.refused[status - STATUS_MIN]++;
+	/* browsers open connections in advance: those are not worth a line */
+	if (status != 408 || clients[i].buffered > 0)
+		log_event(clients[i].peer, "%s refused: %.*s",
+			  r->handshake ? "Handshake" : "Request", (int)n + 1,
+			  text);
+	start_reply(i, status, text, r->head_only);
 }
 
-/* The counters, as Prometheus reads them (text format 0.0.4). */
-static void reply_metrics(int i, bool head_only)
+static void reply_page(int i, const struct http_request *r)
+{
+	totals.page_loads++;
+	start_reply(i, 200, NULL, r->head_only);
+}
+
+static size_t append_metric(char *text, size_t n, const char *name,
+			    const char *help)
+{
+	bool counts = strchr(name, 95) != NULL;
+
+	return append(text, n, METRICS_MAX,
+		      "# HELP chat_%s %s\n# TYPE chat_%s %s\n", name, help,
+		      name, counts ? "counter" : "gauge");
+}
+
+/* Answers with the counters, in the text format 0.0.4 of Prometheus. */
+static void reply_metrics(int i, const struct http_request *r)
 {
 	const struct {
-		const char *name, *type;
+		const char *name, *help;
 		uint64_t value;
 	} metrics[] = {
-		{"clients", "gauge", (uint64_t)people},
-		{"clients_peak", "gauge", (uint64_t)people_peak},
-		{"clients_limit", "gauge", (uint64_t)people_max},
-		{"connections_total", "counter", total.connections},
-		{"messages_total", "counter", total.messages},
-		{"received_bytes_total", "counter", total.in},
-		{"sent_bytes_total", "counter", total.out},
+		{"clients", "Clients in the room.", room.members},
+		{"clients_peak", "Most clients so far.", room.members_peak},
+		{"clients_limit", "Most clients possible.", room.members_max},
+		{"connections_total", "Clients that joined.", totals.joins},
+		{"messages_total", "Messages said.", totals.messages},
+		{"page_loads_total", "Pages sent.", totals.page_loads},
+		{"received_bytes_total", "Bytes received.", totals.bytes_in},
+		{"sent_bytes_total", "Bytes sent.", totals.bytes_out},
 	};
-	char text[2048] = "", line[128], digits[HTTP_DIGITS];
-	size_t n = 0, max = sizeof text - 1, size;
+	char text[METRICS_MAX];
+	size_t n = 0;
 
 	for (size_t k = 0; k < sizeof metrics / sizeof metrics[0]; k++) {
-		size = http_join(
-			line, sizeof line,
-			HTTP_TEXT("# TYPE chat_", metrics[k].name, " ",
-				  metrics[k].type, "\nchat_", metrics[k].name,
-				  " ",
-				  http_decimal(digits, metrics[k].value, 1),
-				  "\n"));
-		n = append(text, n, max, line, size);
+		n = append_metric(text, n, metrics[k].name, metrics[k].help);
+		n = append(text, n, sizeof text, "chat_%s %" PRIu64 "\n",
+			   metrics[k].name, metrics[k].value);
 	}
-	for (int why = 0; why < REASONS; why++) {
-		size = http_join(
-			line, sizeof line,
-			HTTP_TEXT(
-				why > 0 ? ""
-					: "# TYPE chat_dropped_total counter\n",
-				"chat_dropped_total{reason=\"", reasons[why],
-				"\"} ",
-				http_decimal(digits, total.dropped[why], 1),
-				"\n"));
-		n = append(text, n, max, line, size);
+	n = append_metric(text, n, "dropped_total",
+			  "Connections dropped, by reason.");
+	for (int k = LATE; k < REASONS; k++)
+		n = append(text, n, sizeof text,
+			   "chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
+			   reasons[k].label, totals.ended[k]);
+	n = append_metric(text, n, "refused_total",
+			  "Requests refused, by status.");
+	for (int k = STATUS_MIN; k <= STATUS_MAX; k++) {
+		if (http_status(k) != NULL)
+			n = append(text, n, sizeof text,
+				   "chat_refused_total{status=\"%d\"} %" PRIu64
+				   "\n",
+				   k, totals.refused[k - STATUS_MIN]);
 	}
-	reply(i, 200, text, head_only);
+	start_reply(i, 200, text, r->head_only);
 }
 
-/* Lets a client in: the response, then the history, then a notice. */
-static void join(int i, const struct http_request *r)
+/* Makes a client a member: it is sent the response to its handshake, then the
+   history, then a notice. */
+static void admit(int i, const struct http_request *r)
 {
 	struct client *c = &clients[i];
-	char n[HTTP_DIGITS];
 
 	http_switch((char *)c->outbox, r);
-	c->outbox_size = HTTP_SWITCH_LENGTH;
-	c->until = c->cursor = history_start();
-	if (c->cursor < slowest)
-		slowest = c->cursor;
-	c->owes_notice = gives_notice();
-	c->credit = opt.rate * BURST;
+	c->outbox_len = HTTP_SWITCH_LENGTH;
+	c->outbox_at = c->cursor = history_start();
+	if (c->cursor < ring.slowest)
+		ring.slowest = c->cursor;
+	c->notice_due = sends_notices();
+	c->credit = options.rate * BURST;
 	ws_init(&c->ws, buffers[i]);
-	enter(i, OPEN, MESSAGE_TIMEOUT);
-	people++;
-	total.connections++;
-	if (people_peak < people)
-		people_peak = people;
-	say(c->peer,
-	    HTTP_TEXT("Client connected (", in_digits(n, people), " online)"));
+	set_state(i, OPEN);
+	totals.joins++;
+	room.members++;
+	if (room.members_peak < room.members)
+		room.members_peak = room.members;
+	log_event(c->peer, "Client connected (%u online)", room.members);
 }
 
-static void refuse_origin(int i, const struct http_request *r)
+static void join_room(int i, const struct http_request *r)
 {
-	char origin[CUT] = "", host[CUT] = "";
+	bool listed = options.host_count == 0 ||
+		      http_host_listed(r, options.hosts, options.host_count);
 
-	append(origin, 0, CUT - 1, r->origin.buf + r->origin.from,
-	       r->origin.to - r->origin.from);
-	append(host, 0, CUT - 1, r->host.buf + r->host.from,
-	       r->host.to - r->host.from);
-	say(clients[i].peer,
-	    HTTP_TEXT("Origin ", origin, ", Host ", host, ": see option -o"));
-	refuse(i, 403, false);
+	if (!listed)
+		refuse(i, r, 403, "Host %.*s is not one given with -o",
+		       FIELD(r->host));
+	else if (!http_origin_allowed(r, options.hosts, options.host_count))
+		refuse(i, r, 403,
+		       "Origin %.*s does not match Host %.*s; allow it with -o",
+		       FIELD(r->origin), FIELD(r->host));
+	else if (room.members >= room.members_max)
+		refuse(i, r, 503, "the room is full: %u clients", room.members);
+	else
+		admit(i, r);
 }
 
-static void answer(int i, const struct http_request *r)
-{
-	bool metrics = http_text_is(r->path, "/metrics");
+/* The site's map. */
+static const struct {
+	const char *path;
+	void (*get)(int i, const struct http_request *r);
+	void (*websocket)(int i, const struct http_request *r); /* or NULL */
+} resources[] = {
+	{"/", reply_page, join_room},
+	{"/metrics", reply_metrics, NULL},
+};
 
-	if (!http_text_is(r->path, "/") && (!metrics || r->handshake)) {
-		refuse(i, 404, r->head_only);
-	} else if (r->handshake &&
-		   ((opt.host_count > 0 &&
-		     !http_host_listed(r, opt.hosts, opt.host_count)) ||
-		    !http_origin_allowed(r, opt.hosts, opt.host_count))) {
-		refuse_origin(i, r);
-	} else if (r->handshake && people >= people_max) {
-		refuse(i, 503, false);
-	} else if (r->handshake) {
-		join(i, r);
-	} else if (metrics) {
-		reply_metrics(i, r->head_only);
-	} else {
-		reply(i, 200, NULL, r->head_only);
+static void route_request(int i, const struct http_request *r)
+{
+	for (size_t k = 0; k < sizeof resources / sizeof resources[0]; k++) {
+		bool found = http_text_is(r->path, resources[k].path);
+
+		if (found && !r->handshake) {
+			resources[k].get(i, r);
+			return;
+		}
+		if (found && resources[k].websocket != NULL) {
+			resources[k].websocket(i, r);
+			return;
+		}
 	}
+	refuse(i, r, 404, "nothing is at %.*s", FIELD(r->path));
 }
 
-/* Takes n bytes of a request from scratch.  What follows it are frames. */
-static void take_request(int i, size_t n)
+/* Handles n received bytes of a request, which are parsed where they lie if no
+   others came before them.  Bytes after the request are frames. */
+static void handle_request(int i, size_t n)
 {
 	struct client *c = &clients[i];
-	const unsigned char *buf = scratch;
-	size_t before = c->filled, len = n;
+	const unsigned char *buf = received;
+	size_t before = c->buffered, len = n;
 	struct http_request r;
 	int size;
 
 	if (before > 0) {
+		len = before + smaller(n, REQUEST_MAX - before);
+		memcpy(buffers[i] + before, received, len - before);
 		buf = buffers[i];
-		len = append(buffers[i], before, REQUEST_MAX, scratch, n);
 	}
 	size = http_parse(&r, (const char *)buf, len);
 	if (size < 0) {
-		refuse(i, -size, r.head_only);
+		refuse(i, &r, -size, "%s", r.fault);
 	} else if (size > 0) {
-		answer(i, &r);
+		route_request(i, &r);
 		if (c->state == OPEN)
-			take_frames(i, (size_t)size - before, n);
+			handle_frames(i, (size_t)size - before, n);
 	} else {
 		if (before == 0)
-			append(buffers[i], 0, REQUEST_MAX, scratch, n);
-		c->filled = (unsigned)len;
+			memcpy(buffers[i], received, len);
+		c->buffered = (unsigned)len;
 	}
 }
 
-/* The peer is gone: whether that was to be expected depends on the state. */
-static void part(int i)
+/* ---- Receiving ---- */
+
+/* Handles a connection that has ended.  Before its request and after all was
+   sent that is normal. */
+static void peer_gone(int i)
 {
 	struct client *c = &clients[i];
 
-	if (c->state == OPEN || (c->state == REQUEST && c->filled > 0))
-		drop(i, LOST);
-	c->state = OVER;
+	if (c->state == OPEN || (c->state == REQUEST && c->buffered > 0))
+		client_drop(i, LOST);
+	set_state(i, DEAD);
 }
 
 static void receive(int i)
 {
 	struct client *c = &clients[i];
-	bool may_add = c->state == REQUEST || c->state == OPEN;
-	size_t want = may_add ? allowance() : sizeof scratch;
+	bool may_say = c->state == REQUEST || c->state == OPEN;
+	size_t want = may_say ? read_budget() : sizeof received;
 	ssize_t n;
 
 	if (want == 0)
 		return;
-	n = recv(table[i].fd, scratch, want, 0);
-	if (n < 0 && may_pass())
+	n = recv(table[i].fd, received, want, 0);
+	if (n < 0 && is_temporary_error())
 		return;
 	if (n <= 0) {
-		part(i);
+		peer_gone(i);
 		return;
 	}
-	total.in += (uint64_t)n;
-	c->heard = now;
+	totals.bytes_in += (uint64_t)n;
+	c->silent = 0;
 	if (c->state == REQUEST)
-		take_request(i, (size_t)n);
-	else if (c->state != DRAIN)
-		take_frames(i, 0, (size_t)n);
+		handle_request(i, (size_t)n);
+	else if (c->state == OPEN || c->state == CLOSING)
+		handle_frames(i, 0, (size_t)n);
 }
 
 /* ---- The table ---- */
 
-/* The only place that closes a connection. */
-static void reap(int i)
+/* Closes a connection and frees its entry; nothing else does. */
+static void entry_free(int i)
 {
 	close(table[i].fd);
 	table[i] = (struct pollfd){.fd = -1};
 	clients[i] = (struct client){.state = FREE};
-	if (i < hole)
-		hole = i;
-	while (used > 0 && table[used - 1].fd < 0)
-		used--;
+	if (i < loop.lowest_free)
+		loop.lowest_free = i;
+	while (loop.used > 0 && table[loop.used - 1].fd < 0)
+		loop.used--;
 }
 
-/* An entry for a new connection.  In a full table, whoever is not in the room
-   and is next to run out of time makes way; there are more entries than people
-   may come in. */
-static int find_slot(void)
+/* Returns a free entry.  If the table is full, the connection that waits
+   longest and is not in the room is dropped: there is one, since the table has
+   more entries than the room has places. */
+static int entry_find(void)
 {
-	int last = -1;
+	int victim = -1;
 
-	while (hole < slots && table[hole].fd >= 0)
-		hole++;
-	if (hole < slots)
-		return hole;
-	for (int i = 0; i < slots; i++) {
+	while (loop.lowest_free < loop.slots && table[loop.lowest_free].fd >= 0)
+		loop.lowest_free++;
+	if (loop.lowest_free < loop.slots)
+		return loop.lowest_free;
+	for (int i = 0; i < loop.slots; i++) {
 		if (clients[i].state == OPEN || clients[i].state == LISTENING)
 			continue;
-		if (last < 0 || clients[i].deadline < clients[last].deadline)
-			last = i;
+		if (victim < 0 || clients[i].ticks > clients[victim].ticks)
+			victim = i;
 	}
-	assert(last >= 0);
-	drop(last, CROWDED);
-	reap(last);
-	return last;
+	assert(victim >= 0);
+	client_drop(victim, CROWDED);
+	entry_free(victim);
+	return victim;
 }
 
-static void occupy(int i, int fd, enum state state)
+static void entry_take(int i, int fd, enum state state)
 {
-	table[i] = (struct pollfd){.fd = fd, .revents = POLLIN};
-	clients[i] = (struct client){.heard = now};
-	enter(i, state, REQUEST_TIMEOUT);
-	if (i >= used)
-		used = i + 1;
+	table[i] = (struct pollfd){.fd = fd};
+	clients[i] = (struct client){0};
+	set_state(i, state);
+	if (i >= loop.used)
+		loop.used = i + 1;
 }
 
-/* Takes connections that wait, the more the longer a pass takes anyway, and
-   reads them at once: mostly the request is already there. */
-static void accept_some(int listener)
+/* Sets up an accepted connection and reads it at once, since its request has
+   mostly arrived with it. */
+static void welcome(int fd, const struct sockaddr_storage *a)
 {
-	const int on = 1, size = SEND_BUFFER, most = ACCEPTS + used / 4;
+	const int on = 1, size = SEND_BUFFER;
+	int i;
 
-	for (int k = 0; k < most; k++) {
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		close(fd);
+		return;
+	}
+	i = entry_find();
+	entry_take(i, fd, REQUEST);
+	format_address(clients[i].peer, a);
+	/* do not hold small frames back for the ACK of others (Nagle) */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (SEND_BUFFER > 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	receive(i);
+}
+
+/* Accepts waiting connections: more of them in a fuller table, since each pass
+   takes longer there. */
+static void accept_batch(int listener)
+{
+	for (int k = 0; k < ACCEPT_BATCH + loop.used / 4; k++) {
 		struct sockaddr_storage a = {0};
 		socklen_t n = sizeof a;
-		int i, fd = accept(table[listener].fd, (void *)&a, &n);
+		int fd = accept(table[listener].fd, (void *)&a, &n);
 
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		if (fd < 0) { /* none waits, or the tick will try again */
-			accepting = errno == EAGAIN || errno == EWOULDBLOCK;
+		if (fd >= 0) {
+			welcome(fd, &a);
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			return; /* no more are waiting */
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			log_event(clients[listener].peer,
+				  "Cannot accept: %s; trying again in 1 s",
+				  strerror(errno));
+			if (loop.shortage == NO_SHORTAGE)
+				loop.shortage = OF_DESCRIPTORS;
 			return;
 		}
-		if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-			close(fd);
-			continue;
-		}
-		i = find_slot();
-		occupy(i, fd, REQUEST);
-		name_address(clients[i].peer, &a);
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-		if (SEND_BUFFER > 0)
-			setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size,
-				   sizeof size);
-		receive(i);
 	}
 }
 
-/* ---- A pass of the loop ---- */
+/* ---- Time ---- */
 
-/* What poll() is to wait for: it follows from the state. */
-static short interest(const struct client *c)
+/* Time is counted in ticks, about one a second.  A process that was stopped
+   counts one tick, however long that took, and so no client is late then.  In a
+   room where nothing is awaited, the next tick is that of the heartbeat, so
+   that an idle server sleeps. */
+
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static int ms_until_tick(void)
+{
+	uint64_t next = loop.last_tick + (uint64_t)loop.tick_after * 1000;
+	uint64_t now = clock_ms();
+
+	return next > now ? (int)(next - now) : 0;
+}
+
+/* Returns whether a client needs a tick within a second. */
+static bool needs_tick(const struct client *c)
+{
+	if (c->state == OPEN)
+		return c->blocked || c->credit < 0 || !ws_idle(&c->ws);
+	return c->state != FREE && c->state != LISTENING;
+}
+
+/* Moves the next tick forward to at most a second from now. */
+static void tick_soon(void)
+{
+	uint64_t elapsed = (clock_ms() - loop.last_tick) / 1000;
+
+	loop.tick_after = (unsigned)smaller(loop.tick_after, elapsed + 1);
+}
+
+/* Returns whether the server reads nobody, which is then not held against a
+   client as silence. */
+static bool reading_is_paused(void)
+{
+	return room.congested || loop.shortage == OF_MEMORY;
+}
+
+/* Refills a member's credit and enforces its timeouts.  `seconds` is the time
+   since the last tick. */
+static void tick_member(int i, unsigned seconds)
+{
+	struct client *c = &clients[i];
+	int rate = options.rate;
+
+	if (c->credit < 0 || reading_is_paused())
+		c->silent = c->ticks = 0;
+	c->credit += rate * (int)smaller(seconds, BURST);
+	if (c->credit > rate * BURST)
+		c->credit = rate * BURST;
+	if (c->silent > SILENT_MAX)
+		client_drop(i, SILENT);
+	else if (c->blocked && ++c->stuck > SEND_TIMEOUT)
+		client_drop(i, STUCK);
+	else if (room.congested && room.congested_ticks >= STALL_TIMEOUT &&
+		 ring.head - c->cursor > LOG_SIZE / 2)
+		client_drop(i, SLOW);
+	else if (!ws_idle(&c->ws) && ++c->ticks > MESSAGE_TIMEOUT)
+		close_with_error(i, WS_POLICY);
+}
+
+/* Enforces the timeouts of a connection that is not in the room. */
+static void tick_other(int i)
+{
+	static const struct http_request none;
+	struct client *c = &clients[i];
+
+	c->ticks++;
+	if (c->state == REQUEST && reading_is_paused())
+		c->ticks = 0;
+	else if (c->state == REQUEST && c->ticks > REQUEST_TIMEOUT)
+		refuse(i, &none, 408, "the request is not complete");
+	else if (c->state == REPLY && c->ticks > REQUEST_TIMEOUT)
+		client_drop(i, LATE);
+	else if (c->state == CLOSING && c->ticks > CLOSE_TIMEOUT && c->blocked)
+		client_drop(i, LATE);
+	else if (c->state >= CLOSING && c->ticks > CLOSE_TIMEOUT)
+		set_state(i, DEAD);
+}
+
+/* Does what time brings: heartbeats, notices, credit, timeouts. */
+static void tick(void)
+{
+	unsigned seconds = loop.tick_after;
+	bool heartbeat =
+		options.heartbeat > 0 && loop.heartbeat_after <= seconds;
+	bool notice = heartbeat ||
+		      (room.announced != room.members && sends_notices());
+
+	if (loop.heartbeat_after > seconds)
+		loop.heartbeat_after -= seconds;
+	else
+		loop.heartbeat_after = options.heartbeat > 0
+					       ? (unsigned)options.heartbeat
+					       : IDLE_MAX;
+	loop.last_tick = clock_ms();
+	loop.tick_after = loop.heartbeat_after; /* see tick_soon() */
+	room.announced = room.members;
+	room.congested_ticks++;
+	for (int i = 0; i < loop.used; i++) {
+		struct client *c = &clients[i];
+
+		if (c->state == OPEN) {
+			c->ping_due = c->ping_due || heartbeat;
+			c->notice_due = c->notice_due || notice;
+			c->silent += heartbeat;
+			tick_member(i, seconds);
+		} else if (c->state > LISTENING) {
+			tick_other(i);
+		}
+	}
+	loop.shortage = NO_SHORTAGE;
+}
+
+/* ---- The loop ---- */
+
+/* Returns the events to poll for, which follow from the state. */
+static short poll_events(const struct client *c)
 {
 	short out = c->blocked ? POLLOUT : 0;
 
-	if (starving && c->state != LISTENING)
+	if (loop.shortage == OF_MEMORY)
 		return 0;
 	switch (c->state) {
-	case LISTENING: return accepting ? POLLIN : 0;
-	case REQUEST: return congested ? 0 : POLLIN;
-	case OPEN: return congested || c->credit < 0 ? out : POLLIN | out;
+	case LISTENING: return loop.shortage == NO_SHORTAGE ? POLLIN : 0;
+	case REQUEST: return room.congested ? 0 : POLLIN;
+	case OPEN: return room.congested || c->credit < 0 ? out : POLLIN | out;
 	case CLOSING: return POLLIN | out;
 	case DRAIN: return POLLIN;
 	default: return out;
 	}
 }
 
-/* Reads whoever has something to say. */
-static void serve(int i)
+/* Handles what poll() found.  Errors and hang-ups, which it reports unasked,
+   are left to recv() if the client is read anyway. */
+static void handle_events(int i)
 {
-	short events = table[i].events, found = table[i].revents;
+	short asked = table[i].events, found = table[i].revents;
+	bool beyond_writing = found & ~POLLOUT;
 
 	if (found & POLLOUT)
 		clients[i].blocked = false;
 	if (clients[i].state == LISTENING)
-		accept_some(i);
-	else if (events & POLLIN && found & ~POLLOUT)
+		accept_batch(i);
+	else if (asked & POLLIN && beyond_writing)
 		receive(i);
 	else if (found & (POLLERR | POLLHUP | POLLNVAL))
-		part(i);
+		peer_gone(i);
 }
 
-/* Is anybody in the room late with anything, so many seconds after the last
-   look? */
-static void check_member(int i, unsigned seconds)
+/* Handles the ready ones of the first n entries.  Each pass begins with another
+   one, since the first may leave no room in the ring for the others. */
+static void handle_ready(int n)
 {
-	struct client *c = &clients[i];
-	unsigned patience = (unsigned)opt.heartbeat * 12 / 5;
+	loop.first = loop.first + 1 < n ? loop.first + 1 : 0;
+	for (int k = 0; k < n; k++) {
+		int i = loop.first + k < n ? loop.first + k
+					   : loop.first + k - n;
 
-	if (c->credit < 0 || congested || starving) { /* we did not listen */
-		c->heard = now;
-		c->deadline = now + MESSAGE_TIMEOUT;
+		if (table[i].revents != 0)
+			handle_events(i);
 	}
-	c->credit += opt.rate * (int)lesser(seconds, BURST);
-	if (c->credit > opt.rate * BURST)
-		c->credit = opt.rate * BURST;
-	if (patience > 0 && now - c->heard > patience)
-		drop(i, SILENT);
-	else if (c->blocked && now - c->moved > SEND_TIMEOUT)
-		drop(i, STUCK);
-	else if (congested && now - congested_since >= STALL_TIMEOUT &&
-		 head - c->cursor > LOG_SIZE / 2)
-		drop(i, SLOW);
-	else if (!ws_idle(&c->ws) && now > c->deadline)
-		fail(i, WS_POLICY);
 }
 
-/* Whether nothing will be due for a client before the next heartbeat. */
-static bool rests(const struct client *c)
-{
-	bool heard =
-		opt.heartbeat == 0 || now - c->heard <= (unsigned)opt.heartbeat;
-
-	return c->state == FREE || c->state == LISTENING ||
-	       (c->state == OPEN && heard && !c->blocked && c->credit >= 0 &&
-		ws_idle(&c->ws));
-}
-
-/* Once a second, unless all is calm. */
-static void tick(void)
-{
-	unsigned seconds = now - ticked;
-	bool beat = opt.heartbeat > 0 && ticked / (unsigned)opt.heartbeat !=
-						 now / (unsigned)opt.heartbeat;
-	bool changed = people != announced && gives_notice();
-
-	calm = accepting && !changed && !congested;
-	news = accepting = true;
-	announced = people;
-	ticked = now;
-	for (int i = 0; i < used; i++) {
-		struct client *c = &clients[i];
-
-		if (c->state == OPEN) {
-			c->owes_ping = c->owes_ping || beat;
-			c->owes_notice = c->owes_notice || beat || changed;
-			check_member(i, seconds);
-		} else if (c->state == REQUEST && (congested || starving)) {
-			c->deadline = now + REQUEST_TIMEOUT;
-		} else if (c->state == REQUEST && now > c->deadline) {
-			refuse(i, 408, false);
-		} else if ((c->state == REPLY || c->blocked) &&
-			   now > c->deadline) {
-			drop(i, LATE);
-		} else if (c->state >= CLOSING && now > c->deadline) {
-			c->state = OVER;
-		}
-		calm = calm && rests(c);
-	}
-	starving = false;
-}
-
-/* Who is behind, and by how much. */
-static void measure(void)
-{
-	slowest = head;
-	for (int i = 0; i < used; i++) {
-		const struct client *c = &clients[i];
-		bool reads = c->state == OPEN ||
-			     (c->state == CLOSING && c->outbox_size > 0 &&
-			      !outbox_is_due(c));
-
-		if (reads && c->cursor < slowest)
-			slowest = c->cursor;
-	}
-	if (head - slowest <= LOG_SIZE / 2)
-		congested = false;
-}
-
-/* Sends what is due, and half-closes a connection for which that was all. */
+/* Sends what is due.  If that was all, half-closes the connection. */
 static void write_to(int i)
 {
 	struct client *c = &clients[i];
-	const unsigned char *data;
 
 	if (c->state == REPLY || c->state == OPEN || c->state == CLOSING)
 		flush(i);
-	if ((c->state == REPLY && rest(i, &data) == 0) ||
-	    (c->state == CLOSING && c->closed && c->outbox_size == 0)) {
+	if ((c->state == REPLY && c->reply_len == 0) ||
+	    (c->state == CLOSING && c->outbox_len == 0 && c->peer_closed)) {
 		shutdown(table[i].fd, SHUT_WR);
-		enter(i, DRAIN, CLOSE_TIMEOUT);
+		set_state(i, DRAIN);
 	}
 }
 
-/* Counts the time since the last pass, which had to wait at most so many ms;
-   what is much longer was not spent here. */
-static void count_time(int waited)
+/* One pass of the loop. */
+static void run_once(void)
 {
-	static uint64_t last;
-	struct timespec t;
-	uint64_t ms;
+	bool tick_needed = room.congested || loop.shortage != NO_SHORTAGE ||
+			   room.announced != room.members;
+	int ready;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-	served += lesser(ms - last, (uint64_t)waited + 1000);
-	now = (unsigned)(served / 1000);
-	last = ms;
-}
-
-/* When the next tick is due: when nobody has anything to wait for, that is the
-   one with the next heartbeat, so that an idle room costs nothing. */
-static unsigned next_tick(void)
-{
-	unsigned beat = opt.heartbeat > 0 ? (unsigned)opt.heartbeat : 3600;
-
-	return calm ? (ticked / beat + 1) * beat : ticked + 1;
-}
-
-static int until_tick(void)
-{
-	uint64_t next = (uint64_t)next_tick() * 1000;
-
-	return next > served ? (int)(next - served) : 0;
-}
-
-/* Waits, reads, ticks, writes, reaps.  When there is no news, only those who
-   were ready are looked at after the wait. */
-static void pass(void)
-{
-	int wait = news ? 0 : until_tick(), n = used;
-	int ready = poll(table, (nfds_t)used, wait);
-	bool everyone;
-
+	/* 1: send what the last pass has brought */
+	for (int i = 0; i < loop.used; i++)
+		write_to(i);
+	update_slowest();
+	/* 2: free the dead, and note what to wait for */
+	for (int i = 0; i < loop.used; i++) {
+		tick_needed = tick_needed || needs_tick(&clients[i]);
+		table[i].events = poll_events(&clients[i]);
+		if (clients[i].state == DEAD)
+			entry_free(i);
+	}
+	/* 3: wait */
+	if (tick_needed)
+		tick_soon();
+	ready = poll(table, (nfds_t)loop.used, ms_until_tick());
 	if (ready < 0 && errno != EINTR)
-		poll(NULL, 0, 100); /* no memory, even for that: wait a bit */
-	count_time(wait);
-	calm = calm && ready <= 0;
-	turn = turn + 1 < n ? turn + 1 : 0;
-	for (int k = 0; k < n; k++) {
-		int i = turn + k < n ? turn + k : turn + k - n;
-
-		if (ready <= 0)
-			table[i].revents = 0;
-		else if (table[i].revents)
-			serve(i);
-	}
-	if (now >= next_tick())
+		poll(NULL, 0, 100); /* no memory even for that: wait a bit */
+	/* 4: read and accept */
+	if (ready > 0)
+		handle_ready(loop.used);
+	/* 5: tick */
+	if (ms_until_tick() == 0)
 		tick();
-	everyone = news || congested;
-	news = false;
-	for (int i = 0; i < used; i++) {
-		if (everyone || table[i].revents)
-			write_to(i);
-	}
-	if (everyone)
-		measure();
-	for (int i = 0; i < used; i++) {
-		if (!everyone && !table[i].revents)
-			continue;
-		if (clients[i].state == OVER)
-			reap(i);
-		else
-			table[i].events = interest(&clients[i]);
-	}
 }
 
-/* RFC 6455, 7.4.1: 1001, "going away, such as a server going down". */
+/* Sends every member a Close with 1001, "going away, such as a server going
+   down" (RFC 6455, 7.4.1), and listens no more. */
 static void say_goodbye(void)
 {
-	for (int i = 0; i < used; i++) {
+	log_event("chat", "%s: closing %u clients",
+		  stopping == SIGINT ? "SIGINT" : "SIGTERM", room.members);
+	for (int i = 0; i < loop.used; i++) {
 		if (clients[i].state == LISTENING ||
 		    clients[i].state == REQUEST)
-			clients[i].state = OVER;
+			set_state(i, DEAD);
 		else if (clients[i].state == OPEN)
-			say_close(i, WS_GOING_AWAY, false, "going away");
+			start_close(i, WS_GOING_AWAY, false, GOING_AWAY);
 	}
-	news = true;
-	calm = false;
 }
 
-/* ---- Start ---- */
+/* ---- Options ---- */
 
-/* A number from 0 to max, all digits; anything else is -1. */
-static int number(const char *s, int max)
+static const char usage[] = "usage: chat [option]...; chat -h lists them\n";
+
+/* The options.  What getopt() knows, the parsing, the errors and -h follow. */
+static const struct option {
+	char letter;
+	const char *argument; /* its name in -h, or NULL if there is none */
+	const char *help;
+	int *number;        /* where a number goes; without argument: 1; */
+	const char **texts; /* or the first free place of texts for it */
+	int max;            /* the greatest number; how many texts there are */
+	int standard;       /* the default of a number */
+} option_table[] = {
+	{'a', "address", "listen on this IP address only (default: all)", NULL,
+	 &options.address, 1, 0},
+	{'h', NULL, "show this help", &options.help, NULL, 1, 0},
+	{'l', "rate", "frames per second from each client; 0 = no limit",
+	 &options.rate, NULL, 1000000, 20},
+	{'n', "history", "messages sent to a new client", &options.history,
+	 NULL, HISTORY_MAX, 100},
+	{'o', "host",
+	 "accept only this Host and Origin, host[:port]; repeatable", NULL,
+	 options.hosts, HOSTS_MAX, 0},
+	{'p', "port", "TCP port; 0 = any free port", &options.port, NULL, 65535,
+	 8080},
+	{'q', NULL, "do not log events", &options.quiet, NULL, 1, 0},
+	{'t', "heartbeat", "seconds between pings; 0 = none",
+	 &options.heartbeat, NULL, 86400, 25},
+	{'V', NULL, "show the version", &options.version, NULL, 1, 0},
+};
+enum { OPTIONS = sizeof option_table / sizeof option_table[0] };
+
+static void print_help(void)
 {
-	int64_t n = 0;
+	char text[2048];
+	size_t n = append(text, 0, sizeof text,
+			  "%sServes a chat room to every browser on the "
+			  "network.\n\n",
+			  usage);
 
-	if (*s == '\0')
-		return -1;
-	for (; *s != '\0' && n <= max; s++) {
-		int digit = *s - '0';
-
-		if (digit < 0 || digit > 9)
-			return -1;
-		n = 10 * n + digit;
+	for (const struct option *o = option_table; o < option_table + OPTIONS;
+	     o++) {
+		n = append(text, n, sizeof text, "  -%c %-9s  %s", o->letter,
+			   o->argument != NULL ? o->argument : "", o->help);
+		if (o->argument != NULL && o->number != NULL)
+			n = append(text, n, sizeof text, " (default: %d)",
+				   o->standard);
+		n = append(text, n, sizeof text, "\n");
 	}
-	return n > max ? -1 : (int)n;
+	print(STDOUT_FILENO,
+	      "%s\nThis build: %d clients, %d bytes per message, %d "
+	      "bytes of ring.\n",
+	      text, CLIENTS_MAX, MESSAGE_MAX, LOG_SIZE);
 }
 
-static void help(void)
+/* Ends with one line that says what is wrong with a value, and the usage. */
+static void bad_value(const char *option, const char *value, const char *format,
+		      int limit)
 {
-	char n[8][HTTP_DIGITS];
+	char why[80];
 
-	tell(STDOUT_FILENO,
-	     HTTP_TEXT(
-		     "usage: chat [-hqV] [-a address] [-l rate] [-n history] "
-		     "[-o host]... [-p port] [-t heartbeat]\n"
-		     "A chat room for every browser on the network.\n\n"
-		     "  -a address    listen on this one (all, IPv6 and IPv4)\n"
-		     "  -h            show this\n"
-		     "  -l rate       frames a second read from each client, "
-		     "0: any (",
-		     in_digits(n[0], opt.rate),
-		     ")\n"
-		     "  -n history    messages that a newcomer gets, at most ",
-		     in_digits(n[1], HISTORY_MAX), " (",
-		     in_digits(n[2], opt.history),
-		     ")\n"
-		     "  -o host       allow pages from this host[:port]; may "
-		     "be repeated\n"
-		     "  -p port       listen on this port, 0: any free one (",
-		     in_digits(n[3], opt.port),
-		     ")\n"
-		     "  -q            quiet: no line for each event\n"
-		     "  -t heartbeat  seconds between pings, 0: none (",
-		     in_digits(n[4], opt.heartbeat),
-		     ")\n"
-		     "  -V            show the version\n\n"
-		     "This build: ",
-		     in_digits(n[5], CLIENTS_MAX), " people, ",
-		     in_digits(n[6], MESSAGE_MAX), " bytes a message, ",
-		     in_digits(n[7], LOG_SIZE), " bytes of log.\n"));
-	exit(0);
-}
-
-static void bad_usage(const char *value)
-{
-	tell(STDERR_FILENO,
-	     HTTP_TEXT("chat: \"", value, "\" cannot be there: see chat -h\n"));
+	append(why, 0, sizeof why, format, limit);
+	print(STDERR_FILENO, "chat: %s%s: %s\n%s", option,
+	      *value != '\0' ? value : "\"\"", why, usage);
 	exit(2);
 }
 
-static void version(void)
+/* Returns a number from 0 to max, all digits; anything else is -1. */
+static int parse_number(const char *s, int max)
 {
-	tell(STDOUT_FILENO, HTTP_TEXT("chat " VERSION "\n"));
-	exit(0);
+	int64_t n = *s != '\0' ? 0 : -1;
+
+	for (; *s != '\0' && n >= 0; s++) {
+		n = *s >= '0' && *s <= '9' ? 10 * n + *s - '0' : -1;
+		if (n > max)
+			n = -1;
+	}
+	return (int)n;
 }
 
-static int number_option(int max)
+static void set_option(const struct option *o, const char *value)
 {
-	int n = number(optarg, max);
+	const char name[] = {'-', o->letter, ' ', '\0'};
+	int k = 0;
 
-	if (n < 0)
-		bad_usage(optarg);
-	return n;
+	if (o->argument == NULL) {
+		*o->number = 1;
+	} else if (o->number != NULL) {
+		*o->number = parse_number(value, o->max);
+		if (*o->number < 0)
+			bad_value(name, value, "must be a number from 0 to %d",
+				  o->max);
+	} else {
+		while (k < o->max - 1 && o->texts[k] != NULL)
+			k++;
+		if (k > 0 && o->texts[k] != NULL)
+			bad_value(name, value, "only %d may be given", o->max);
+		o->texts[k] = value; /* of one place: the last that is given */
+	}
 }
 
 static void read_options(int argc, char **argv)
 {
-	int o;
+	char letters[2 * OPTIONS + 2] = ":"; /* ':': errors are left to us */
+	size_t n = 1;
+	int letter, k;
 
-	while ((o = getopt(argc, argv, "a:hl:n:o:p:qt:V")) != -1) {
-		switch (o) {
-		case 'a': opt.address = optarg; break;
-		case 'h': help(); break;
-		case 'l': opt.rate = number_option(1000000); break;
-		case 'n': opt.history = number_option(HISTORY_MAX); break;
-		case 'o':
-			if (opt.host_count == HOSTS_MAX)
-				bad_usage(optarg);
-			opt.hosts[opt.host_count++] = optarg;
-			break;
-		case 'p': opt.port = number_option(65535); break;
-		case 'q': opt.quiet = true; break;
-		case 't': opt.heartbeat = number_option(86400); break;
-		case 'V': version(); break;
-		default: exit(2);
-		}
+	for (k = 0; k < OPTIONS; k++) {
+		n = append(letters, n, sizeof letters, "%c%s",
+			   option_table[k].letter,
+			   option_table[k].argument != NULL ? ":" : "");
+		if (option_table[k].number != NULL)
+			*option_table[k].number = option_table[k].standard;
+	}
+	while ((letter = getopt(argc, argv, letters)) != -1) {
+		const char name[] = {'-', (char)optopt, '\0'};
+
+		for (k = 0; k < OPTIONS && option_table[k].letter != letter;
+		     k++)
+			;
+		if (k == OPTIONS)
+			bad_value("", name,
+				  letter == ':' ? "needs a value"
+						: "is not an option",
+				  0);
+		set_option(&option_table[k], optarg);
 	}
 	if (optind < argc)
-		bad_usage(argv[optind]);
+		bad_value("", argv[optind], "is not an option", 0);
+	while (options.host_count < HOSTS_MAX &&
+	       options.hosts[options.host_count] != NULL)
+		options.host_count++;
+	if (options.help)
+		print_help();
+	else if (options.version)
+		print(STDOUT_FILENO, "chat " VERSION "\n");
+	if (options.help || options.version)
+		exit(0);
+}
+
+/* ---- Start ---- */
+
+/* Ends with one line: what failed, as of printf(), why, and a remedy. */
+static void die(const char *remedy, const char *format, ...)
+{
+	const char *why = strerror(errno);
+	char what[128];
+	va_list args;
+
+	va_start(args, format);
+	append_args(what, 0, sizeof what, format, args);
+	va_end(args);
+	print(STDERR_FILENO, "chat: %s: %s%s\n", what, why, remedy);
+	exit(1);
 }
 
 static void on_signal(int number)
@@ -1237,32 +1419,40 @@ static void on_signal(int number)
 		return;
 	if (stopping)
 		_exit(128 + number);
-	stopping = 1;
-	alarm(1); /* should poll() begin just now, that ends its wait */
+	stopping = number;
+	/* A signal between the test of `stopping` and poll() does not end the
+	   wait; the alarm a second later does. */
+	alarm(1);
 }
 
-/* Makes room for the table among the open descriptors, or the table smaller. */
-static void size_table(void)
+/* Raises the limit of open files to what the table needs, or makes the table
+   smaller. */
+static void fit_table(void)
 {
-	char n[HTTP_DIGITS];
-	struct rlimit files;
-	const rlim_t want = TABLE + FILES;
+	const rlim_t need = TABLE_SIZE + OTHER_FILES;
+	struct rlimit files = {0}, raised;
+	int members;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		die("getrlimit");
-	if (files.rlim_cur < want) {
-		files.rlim_cur = lesser(files.rlim_max, want);
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-	slots = (int)lesser(files.rlim_cur, want) - FILES;
-	people_max = slots - LISTENERS_MAX - SPARE_SLOTS;
-	if (people_max < CLIENTS_MAX)
-		tell(STDERR_FILENO,
-		     HTTP_TEXT("chat: ulimit -n leaves room for ",
-			       in_digits(n, people_max), "\n"));
-	if (people_max < 1)
+		die("", "cannot read the limit of open files");
+	raised = files;
+	raised.rlim_cur = smaller(files.rlim_max, need);
+	if (files.rlim_cur < need && setrlimit(RLIMIT_NOFILE, &raised) == 0)
+		files = raised;
+	loop.slots = (int)smaller(files.rlim_cur, need) - OTHER_FILES;
+	members = loop.slots - LISTENERS_MAX - SPARE_SLOTS;
+	if (members < CLIENTS_MAX)
+		print(STDERR_FILENO,
+		      "chat: %s: the limit of open files, %d, leaves room for "
+		      "%d of %d clients; %d are needed (ulimit -n, "
+		      "LimitNOFILE=)\n",
+		      members < 1 ? "cannot start" : "warning",
+		      loop.slots + OTHER_FILES, members < 1 ? 0 : members,
+		      CLIENTS_MAX, (int)need);
+	if (members < 1)
 		exit(1);
-	for (int i = 0; i < TABLE; i++)
+	room.members_max = (unsigned)members;
+	for (int i = 0; i < TABLE_SIZE; i++)
 		table[i].fd = -1;
 }
 
@@ -1272,140 +1462,156 @@ static void prepare(void)
 	struct sigaction stop = {.sa_handler = on_signal};
 	int fd;
 
-	do /* 0, 1 and 2 are taken, so that no client becomes our stderr */
+	do /* make sure that 0, 1 and 2 are open, so that no socket becomes 2 */
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	close(fd);
-	sigaction(SIGPIPE, &ignore, NULL);
-	sigaction(SIGTTOU, &ignore, NULL);
+	sigaction(SIGPIPE, &ignore, NULL); /* a log that nobody reads */
+	sigaction(SIGTTOU, &ignore, NULL); /* or in the background */
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGALRM, &stop, NULL);
-	size_table();
+	fit_table();
 }
 
-/* Listens on a numeric address, as a name would need a resolver.  On :: that is
-   IPv4 as well. */
-static bool listen_on(int family, const char *ip)
+/* Listens on a numeric address, since getaddrinfo(), which resolves names,
+   allocates memory.  :: accepts IPv4 as well.  Returns 0, or -1 with errno. */
+static int listen_on(const char *ip)
 {
+	int family = strchr(ip, ':') != NULL ? AF_INET6 : AF_INET;
 	struct sockaddr_storage a = {.ss_family = (sa_family_t)family};
 	struct sockaddr_in *four = (void *)&a;
 	struct sockaddr_in6 *six = (void *)&a;
-	void *address = &six->sin6_addr;
-	socklen_t size = sizeof *six;
+	bool is_six = family == AF_INET6;
 	const int on = 1, off = 0;
 	int fd = socket(family, SOCK_STREAM, 0);
 
-	if (family == AF_INET) {
-		address = &four->sin_addr;
-		size = sizeof *four;
-	}
-	four->sin_port = htons((in_port_t)opt.port); /* six's is there too */
-	if (inet_pton(family, ip, address) != 1)
-		bad_usage(ip);
+	if (inet_pton(family, ip,
+		      is_six ? (void *)&six->sin6_addr
+			     : (void *)&four->sin_addr) != 1)
+		bad_value("-a ", ip, "must be a numeric IPv4 or IPv6 address",
+			  0);
 	if (fd < 0)
-		return false;
+		return -1;
+	four->sin_port =
+		htons((in_port_t)options.port); /* six's is there too */
+	/* bind even while connections of a server before linger in TIME_WAIT */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (family == AF_INET6)
+	if (is_six)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-	if (bind(fd, (void *)&a, size) < 0 || listen(fd, SOMAXCONN) < 0 ||
-	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+	if (bind(fd, (void *)&a, is_six ? sizeof *six : sizeof *four) < 0 ||
+	    listen(fd, SOMAXCONN) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
 		close(fd);
-		return false;
+		return -1;
 	}
-	occupy(find_slot(), fd, LISTENING);
-	return true;
+	entry_take(entry_find(), fd, LISTENING);
+	return 0;
 }
 
-/* On the address given, or on all: without IPv6, those of IPv4. */
-static bool listen_here(void)
+/* Listens on -a, or on all addresses (IPv4 only if there is no IPv6). */
+static void start_listening(void)
 {
-	const char *ip = opt.address;
+	const char *ip = options.address != NULL ? options.address : "::";
+	int failed = listen_on(ip);
 
-	if (ip != NULL)
-		return listen_on(strchr(ip, ':') ? AF_INET6 : AF_INET, ip);
-	return listen_on(AF_INET6, "::") ||
-	       ((errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) &&
-		listen_on(AF_INET, "0.0.0.0"));
+	if (failed && options.address == NULL &&
+	    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+		ip = "0.0.0.0";
+		failed = listen_on(ip);
+	}
+	if (failed)
+		die(errno == EADDRINUSE ? " (choose another port with -p)"
+		    : errno == EACCES   ? " (ports below 1024 need privileges)"
+					: "",
+		    "cannot listen on %s, port %d", ip, options.port);
 }
 
-/* Takes the sockets that systemd, or whoever starts us, listens on already:
-   LISTEN_FDS of them, from 3 on, meant for the process LISTEN_PID.  Returns
-   how many. */
-static int inherit(void)
+/* Takes the sockets that systemd, or another starter, listens on already:
+   LISTEN_FDS of them, from descriptor 3 on, meant for the process LISTEN_PID.
+   Returns how many. */
+static int take_inherited_sockets(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	int n, on = 0;
-	socklen_t size = sizeof on;
+	int n, listens = 0;
+	socklen_t size = sizeof listens;
 
-	if (pid == NULL || count == NULL || number(pid, INT_MAX) != getpid())
+	if (pid == NULL || count == NULL ||
+	    parse_number(pid, INT_MAX) != getpid())
 		return 0;
-	n = number(count, LISTENERS_MAX);
+	n = parse_number(count, LISTENERS_MAX);
 	if (n < 0)
-		bad_usage(count);
-	for (int fd = 3; fd < 3 + n; fd++, on = 0) {
+		bad_value("LISTEN_FDS=", count, "must be a number from 0 to %d",
+			  LISTENERS_MAX);
+	for (int fd = 3; fd < 3 + n; fd++, listens = 0) {
 		errno = EINVAL;
-		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) < 0 ||
-		    on == 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-			die("LISTEN_FDS");
-		occupy(find_slot(), fd, LISTENING);
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) <
+			    0 ||
+		    !listens || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+			die("",
+			    "LISTEN_FDS: descriptor %d is not a listening "
+			    "socket",
+			    fd);
+		entry_take(entry_find(), fd, LISTENING);
 	}
 	return n;
 }
 
-/* Says where to point a browser.  For a socket on all addresses that is the one
-   from which a packet to the outside would leave, so that others can use it;
-   connecting a datagram socket finds it out and sends nothing. */
+/* Tells, in the log, where a socket listens, and on stdout where to point a
+   browser.  For a socket on all addresses that is the one from which a packet
+   to the outside would leave, so that other machines can use it; connecting a
+   datagram socket finds it out, and sends nothing. */
 static void announce(int i)
 {
 	struct sockaddr_storage a = {0};
 	struct sockaddr_in *four = (void *)&a;
 	struct sockaddr_in out = {.sin_family = AF_INET, .sin_port = htons(9)};
 	socklen_t size = sizeof a;
-	char name[PEER];
-	in_port_t port;
-	int fd;
+	char url[PEER_MAX];
 
 	getsockname(table[i].fd, (void *)&a, &size);
-	name_address(name, &a);
-	if (strncmp(name, "[::]", 4) == 0 || strncmp(name, "0.0.0.0", 7) == 0) {
-		port = four->sin_port;
+	format_address(clients[i].peer, &a);
+	log_event(clients[i].peer, "Listening for up to %u clients",
+		  room.members_max);
+	if (strncmp(clients[i].peer, "[::]", 4) == 0 ||
+	    strncmp(clients[i].peer, "0.0.0.0", 7) == 0) {
+		in_port_t port = four->sin_port;
+		int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
 		four->sin_family = AF_INET;
 		four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		inet_pton(AF_INET, "198.51.100.1", &out.sin_addr);
-		fd = socket(AF_INET, SOCK_DGRAM, 0);
 		if (connect(fd, (void *)&out, sizeof out) == 0)
 			getsockname(fd, (void *)&a, &size);
 		close(fd);
 		four->sin_port = port;
-		name_address(name, &a);
 	}
+	format_address(url, &a);
 	if (a.ss_family == AF_UNIX)
-		tell(STDOUT_FILENO,
-		     HTTP_TEXT("chat " VERSION ": waits for a proxy at a "
-			       "unix-domain socket\n"));
+		print(STDOUT_FILENO,
+		      "chat " VERSION ": listening on a unix-domain socket\n");
 	else
-		tell(STDOUT_FILENO, HTTP_TEXT("chat " VERSION ": open http://",
-					      name, "/ in a browser\n"));
+		print(STDOUT_FILENO,
+		      "chat " VERSION ": open http://%s/ in a browser\n", url);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned end;
+	uint64_t end;
 
 	read_options(argc, argv);
 	prepare();
-	if (inherit() == 0 && !listen_here())
-		die("cannot listen");
-	for (int i = 0; i < used; i++)
+	if (take_inherited_sockets() == 0)
+		start_listening();
+	for (int i = 0; i < loop.used; i++)
 		announce(i);
+	tick(); /* starts the clock */
 	while (!stopping)
-		pass();
+		run_once();
 	say_goodbye();
-	end = now + CLOSE_TIMEOUT;
-	while (used > 0 && now < end)
-		pass();
-	while (used > 0)
-		reap(used - 1);
+	end = clock_ms() + CLOSE_TIMEOUT * 1000;
+	while (loop.used > 0 && clock_ms() < end)
+		run_once();
+	while (loop.used > 0)
+		entry_free(loop.used - 1);
 	return 0;
 }

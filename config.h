@@ -1,53 +1,59 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The limits.  All memory is declared, none allocated, so that these numbers
- * are the size of the program; `size chat` shows it.  `make NAME=value` builds
- * with another value, by way of limits.inc.
+ * The limits.  All memory is static, so these numbers determine the size of the
+ * program; `size chat` shows it.  `make NAME=number` builds with another one,
+ * by way of limits.inc.
  */
 #ifndef CONFIG_H
 #define CONFIG_H
 
-#define CLIENTS_MAX     1024    /* people in the room; more are told 503 */
-#define SPARE_SLOTS     16      /* connections besides, for the page */
-#define MESSAGE_MAX     4096    /* bytes; each client may half say as much */
-#define LOG_SIZE        1048576 /* bytes kept for slow and new clients */
-#define HISTORY_MAX     1000    /* the most messages that -n can ask for */
-#define REQUEST_MAX     8192    /* bytes in a request; browsers send 600 */
-#define RECEIVE_SIZE    16384   /* bytes read from a client in one pass */
-#define SEND_BUFFER     0       /* of the kernel, for a client; 0: its own */
-#define REQUEST_TIMEOUT 10      /* seconds to ask, and to take the answer */
-#define MESSAGE_TIMEOUT 30      /* seconds to finish what was begun */
-#define SEND_TIMEOUT    20      /* seconds that a socket may stay full */
-#define STALL_TIMEOUT   2       /* seconds to hold up the whole room */
-#define CLOSE_TIMEOUT   2       /* seconds to close, and to be gone */
+#define CLIENTS_MAX     1024    /* most clients in the room; others get 503 */
+#define SPARE_SLOTS     16      /* extra connections, for requests of the page */
+#define MESSAGE_MAX     4096    /* bytes per message, and buffered per client */
+#define LOG_SIZE        1048576 /* bytes of the ring: all recent messages */
+#define HISTORY_MAX     1000    /* most messages of history, see -n */
+#define REQUEST_MAX     8192    /* bytes of a request; browsers send 600 */
+#define RECEIVE_SIZE    16384   /* bytes read from one client in one pass */
+#define SEND_BUFFER     0       /* SO_SNDBUF of each client; 0: the kernel's */
+#define REQUEST_TIMEOUT 10      /* seconds to send a request; to read a reply */
+#define MESSAGE_TIMEOUT 30      /* seconds to complete a message */
+#define SEND_TIMEOUT    20      /* seconds without progress on a full socket */
+#define STALL_TIMEOUT   2       /* seconds that one client may delay the room */
+#define CLOSE_TIMEOUT   2       /* seconds to complete the closing handshake */
 
 #include "limits.inc" /* #undef and #define of what make was given */
 
-/* What cannot work does not compile. */
+/* Combinations that cannot work stop the build here. */
 #if CLIENTS_MAX < 1 || CLIENTS_MAX > 1000000 || SPARE_SLOTS < 1
-#error "CLIENTS_MAX is 1 to 1000000, and SPARE_SLOTS at least 1"
+#error "CLIENTS_MAX must be 1 to 1000000, and SPARE_SLOTS at least 1"
 #endif
-#if MESSAGE_MAX < 125 || MESSAGE_MAX > 0x40000000
-#error "MESSAGE_MAX is 125 (RFC 6455, 5.5) to 0x40000000"
+#if MESSAGE_MAX < 125 || MESSAGE_MAX > 1073741824
+#error "MESSAGE_MAX must be 125 (RFC 6455, 5.5) to 1073741824"
 #endif
 #if LOG_SIZE < 1 || (LOG_SIZE & (LOG_SIZE - 1)) != 0
-#error "LOG_SIZE is a power of two: a mask turns offsets into places"
+#error "LOG_SIZE must be a power of two"
 #endif
 #if LOG_SIZE / 2 < MESSAGE_MAX + RECEIVE_SIZE + 10
-#error "half of LOG_SIZE must hold MESSAGE_MAX + RECEIVE_SIZE + 10 bytes"
+#error "LOG_SIZE / 2 must be at least MESSAGE_MAX + RECEIVE_SIZE + 10"
 #endif
 #if REQUEST_MAX < 4096 || REQUEST_MAX > 65536
-#error "REQUEST_MAX is 4096, as responses use it too, to 65536"
+#error "REQUEST_MAX must be 4096 (replies share its buffer) to 65536"
 #endif
 #if HISTORY_MAX < 1 || RECEIVE_SIZE < 1
-#error "HISTORY_MAX and RECEIVE_SIZE are at least 1"
+#error "HISTORY_MAX and RECEIVE_SIZE must be at least 1"
 #endif
 #if REQUEST_TIMEOUT < 1 || MESSAGE_TIMEOUT < 1 || SEND_TIMEOUT < 1 || \
 	CLOSE_TIMEOUT < 1
-#error "timeouts are at least 1 second"
+#error "timeouts must be at least 1 second"
 #endif
 #if STALL_TIMEOUT < 2
-#error "STALL_TIMEOUT is at least 2: at most so long, less one, is borne"
+#error "STALL_TIMEOUT must be at least 2, since up to 1 s passes until a tick"
+#endif
+/* Programs address at most 2 GiB of static data. */
+#if (CLIENTS_MAX + SPARE_SLOTS + 8) * (MESSAGE_MAX + REQUEST_MAX + 512) + \
+		LOG_SIZE > \
+	2000000000
+#error "CLIENTS_MAX * MESSAGE_MAX + LOG_SIZE must stay below 2 GB: lower one"
 #endif
 
 #endif

@@ -88,11 +88,4 @@ size_t http_head(char *out, int status, const char *type, size_t length,
    a status that this server never sends. */
 const char *http_status(int status);
 
-/* old chat.c */
-#include <stdint.h>
-enum { HTTP_DIGITS = 21 };
-#define HTTP_TEXT(...) ((const char *const[]){__VA_ARGS__, NULL})
-size_t http_join(char *out, size_t max, const char *const *parts);
-const char *http_decimal(char out[HTTP_DIGITS], uint64_t n, unsigned width);
-
 #endif
