@@ -186,15 +186,15 @@ enum shortage { NO_SHORTAGE, OF_DESCRIPTORS, OF_MEMORY };
 /*
  * What steers the loop:
  *
- *   flag            set by              cleared by      while it is set
- *   --------------  ------------------  --------------  ----------------------
- *   loop.shortage   accept(), recv()    tick()          nothing is accepted; if
- *                   or send() fail                      OF_MEMORY, none is
- * polled room.congested  read_budget()       all caught up   no member is read
- *   client.blocked  a full socket       POLLOUT         it is sent nothing
- *   client.credit   each frame, when    tick()          it is not read
+ *   flag            set by             cleared by     while it is set
+ *   --------------  -----------------  -------------  -------------------------
+ *   loop.shortage   a call that fails  tick()         no connection is accepted
+ *                                                     or, of OF_MEMORY, polled
+ *   room.congested  read_budget()      all catch up   no member is read
+ *   client.blocked  a full socket      POLLOUT        it is sent nothing
+ *   client.credit   each frame, when   tick()         it is not read
  *                   below 0
- *   stopping        a signal            never           main() ends the loop
+ *   stopping        a signal           never          main() ends the loop
  */
 static struct {
 	int slots;                /* entries that the descriptor limit allows */
@@ -748,46 +748,46 @@ static void reply_page(int i, const struct http_request *r)
 }
 
 static size_t append_metric(char *text, size_t n, const char *name,
-			    const char *help)
+			    const char *type, const char *help)
 {
-	bool counts = strchr(name, 95) != NULL;
-
 	return append(text, n, METRICS_MAX,
 		      "# HELP chat_%s %s\n# TYPE chat_%s %s\n", name, help,
-		      name, counts ? "counter" : "gauge");
+		      name, type);
 }
 
 /* Answers with the counters, in the text format 0.0.4 of Prometheus. */
 static void reply_metrics(int i, const struct http_request *r)
 {
+	static const char gauge[] = "gauge", counter[] = "counter";
 	const struct {
-		const char *name, *help;
+		const char *name, *type, *help;
 		uint64_t value;
 	} metrics[] = {
-		{"clients", "Clients in the room.", room.members},
-		{"clients_peak", "Most clients so far.", room.members_peak},
-		{"clients_limit", "Most clients possible.", room.members_max},
-		{"connections_total", "Clients that joined.", totals.joins},
-		{"messages_total", "Messages said.", totals.messages},
-		{"page_loads_total", "Pages sent.", totals.page_loads},
-		{"received_bytes_total", "Bytes received.", totals.bytes_in},
-		{"sent_bytes_total", "Bytes sent.", totals.bytes_out},
+		{"clients", gauge, "In the room.", room.members},
+		{"clients_peak", gauge, "Most so far.", room.members_peak},
+		{"clients_limit", gauge, "Most possible.", room.members_max},
+		{"connections_total", counter, "Clients joined.", totals.joins},
+		{"messages_total", counter, "Messages said.", totals.messages},
+		{"page_loads_total", counter, "Pages sent.", totals.page_loads},
+		{"received_bytes_total", counter, "Bytes.", totals.bytes_in},
+		{"sent_bytes_total", counter, "Bytes.", totals.bytes_out},
 	};
 	char text[METRICS_MAX];
 	size_t n = 0;
 
 	for (size_t k = 0; k < sizeof metrics / sizeof metrics[0]; k++) {
-		n = append_metric(text, n, metrics[k].name, metrics[k].help);
+		n = append_metric(text, n, metrics[k].name, metrics[k].type,
+				  metrics[k].help);
 		n = append(text, n, sizeof text, "chat_%s %" PRIu64 "\n",
 			   metrics[k].name, metrics[k].value);
 	}
-	n = append_metric(text, n, "dropped_total",
+	n = append_metric(text, n, "dropped_total", counter,
 			  "Connections dropped, by reason.");
 	for (int k = LATE; k < REASONS; k++)
 		n = append(text, n, sizeof text,
 			   "chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
 			   reasons[k].label, totals.ended[k]);
-	n = append_metric(text, n, "refused_total",
+	n = append_metric(text, n, "refused_total", counter,
 			  "Requests refused, by status.");
 	for (int k = STATUS_MIN; k <= STATUS_MAX; k++) {
 		if (http_status(k) != NULL)
@@ -1025,10 +1025,10 @@ static void accept_batch(int listener)
 
 /* ---- Time ---- */
 
-/* Time is counted in ticks, about one a second.  A process that was stopped
-   counts one tick, however long that took, and so no client is late then.  In a
-   room where nothing is awaited, the next tick is that of the heartbeat, so
-   that an idle server sleeps. */
+/* Time is counted in ticks, one a second while anything is awaited.  If not,
+   the next tick is the heartbeat's, so that an idle server sleeps.  After a
+   process was stopped for an hour there is one tick, as always, and no client
+   is late. */
 
 static uint64_t clock_ms(void)
 {
@@ -1209,34 +1209,31 @@ static void write_to(int i)
 	}
 }
 
-/* One pass of the loop. */
+/* One pass of the loop: write, free, wait, read and accept, tick.  It visits
+   every client; looking at the ready ones only was measured and saves nothing,
+   since poll() looks at every socket anyway. */
 static void run_once(void)
 {
-	bool tick_needed = room.congested || loop.shortage != NO_SHORTAGE ||
-			   room.announced != room.members;
+	bool tick_needed = false;
 	int ready;
 
-	/* 1: send what the last pass has brought */
 	for (int i = 0; i < loop.used; i++)
 		write_to(i);
 	update_slowest();
-	/* 2: free the dead, and note what to wait for */
 	for (int i = 0; i < loop.used; i++) {
-		tick_needed = tick_needed || needs_tick(&clients[i]);
-		table[i].events = poll_events(&clients[i]);
 		if (clients[i].state == DEAD)
 			entry_free(i);
+		table[i].events = poll_events(&clients[i]);
+		tick_needed = tick_needed || needs_tick(&clients[i]);
 	}
-	/* 3: wait */
-	if (tick_needed)
+	if (tick_needed || room.congested || loop.shortage != NO_SHORTAGE ||
+	    room.announced != room.members)
 		tick_soon();
 	ready = poll(table, (nfds_t)loop.used, ms_until_tick());
 	if (ready < 0 && errno != EINTR)
 		poll(NULL, 0, 100); /* no memory even for that: wait a bit */
-	/* 4: read and accept */
 	if (ready > 0)
 		handle_ready(loop.used);
-	/* 5: tick */
 	if (ms_until_tick() == 0)
 		tick();
 }

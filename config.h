@@ -8,7 +8,7 @@
 #define CONFIG_H
 
 #define CLIENTS_MAX     1024    /* most clients in the room; others get 503 */
-#define SPARE_SLOTS     16      /* extra connections, for requests of the page */
+#define SPARE_SLOTS     16      /* extra connections, to ask for the page */
 #define MESSAGE_MAX     4096    /* bytes per message, and buffered per client */
 #define LOG_SIZE        1048576 /* bytes of the ring: all recent messages */
 #define HISTORY_MAX     1000    /* most messages of history, see -n */
