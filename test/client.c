@@ -20,7 +20,7 @@
 #include "handshake.h"
 #include "test.h"
 
-/* Reads once more of what a pipe or socket brings; 0 at its end. */
+/* Reads the next bytes from a pipe or socket; returns 0 at its end. */
 static size_t await_bytes(int fd, void *data, size_t len)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -34,11 +34,23 @@ static size_t await_bytes(int fd, void *data, size_t len)
 	return (size_t)n;
 }
 
+bool read_until(int fd, char *out, size_t size, const char *text)
+{
+	size_t len = strlen(out);
+
+	while (strstr(out, text) == NULL) {
+		if (len == size - 1 || await_bytes(fd, out + len, 1) == 0)
+			return false;
+		out[++len] = '\0';
+	}
+	return true;
+}
+
 int inherited_socket = -1, stderr_for_server = -1;
 
-/* What runs the server, and its options, if it is not to run by itself:
-   valgrind, or an emulator of another processor. */
-static const char **under(const char *runner, const char **args)
+/* Puts a runner and its options, such as valgrind or an emulator, in front of
+   the server's arguments. */
+static const char **prepend_runner(const char *runner, const char **args)
 {
 	static const char *all[64];
 	static char words[400];
@@ -73,7 +85,7 @@ static int run(const char **args, int out, int err)
 		for (int fd = inherited_socket >= 0 ? 4 : 3; fd < 100; fd++)
 			close(fd);
 		if (getenv("UNDER") != NULL && *getenv("UNDER") != '\0')
-			args = under(getenv("UNDER"), args);
+			args = prepend_runner(getenv("UNDER"), args);
 		execvp(args[0], (char **)(size_t)args);
 		_exit(127);
 	}
@@ -85,7 +97,6 @@ void start(struct server *s, const char *binary, ...)
 	const char *args[32] = {binary, "-a", "127.0.0.1", "-p", "0"};
 	char *line = s->greeting;
 	int out[2], err[2], n = 5;
-	size_t len = 0;
 	va_list more;
 
 	va_start(more, binary);
@@ -99,12 +110,8 @@ void start(struct server *s, const char *binary, ...)
 	s->err = err[0];
 	close(out[1]);
 	close(err[1]);
-	while (strchr(line, '\n') == NULL) {
-		size_t more_len = await_bytes(out[0], line + len,
-					      sizeof s->greeting - 1 - len);
-		ck_assert_msg(more_len > 0, "%s did not start", binary);
-		len += more_len;
-	}
+	ck_assert_msg(read_until(out[0], line, sizeof s->greeting, "\n"),
+		      "%s did not start", binary);
 	close(out[0]);
 	ck_assert_msg(sscanf(line, "%*[^/]//%*[^:]:%d/", &s->port) == 1,
 		      "no address in: %s", line);
@@ -118,10 +125,10 @@ void start_bare_relay(struct server *s, const char *binary)
 void await_log(struct server *s, const char *text)
 {
 	while (strstr(s->log, text) == NULL) {
-		size_t n = await_bytes(s->err, s->log + s->log_len,
-				       sizeof s->log - 1 - s->log_len);
+		size_t len = strlen(s->log);
+		size_t n = await_bytes(s->err, s->log + len,
+				       sizeof s->log - 1 - len);
 		ck_assert_msg(n > 0, "the log ended without: %s", text);
-		s->log_len += n;
 	}
 }
 
@@ -283,18 +290,14 @@ void expect_metric(struct server *s, const char *name, long value)
 int join_room(const struct server *s, const char *extra)
 {
 	char request[1024], response[1024] = "";
-	size_t len = 0;
 	int fd = dial(s);
 
 	snprintf(request, sizeof request,
 		 GET_LINE "Host: 127.0.0.1:%d\r\n" UPGRADE_FIELDS "%s\r\n",
 		 s->port, extra);
 	send_string(fd, request);
-	while (strstr(response, "\r\n\r\n") == NULL) {
-		MUST(await_bytes(fd, response + len, 1) == 1,
-		     "no response, but: %s", response);
-		len++;
-	}
+	MUST(read_until(fd, response, sizeof response, "\r\n\r\n"),
+	     "no response, but: %s", response);
 	ck_assert_msg(strncmp(response, "HTTP/1.1 101 ", 13) == 0, "%s",
 		      response);
 	ck_assert_ptr_nonnull(
@@ -336,9 +339,10 @@ void send_message(int fd, const char *text)
 	send_frame(fd, 0x81, text, strlen(text));
 }
 
-/* Reads exactly len bytes; false at the end of the connection. */
-static bool read_bytes(int fd, unsigned char *out, size_t len)
+bool read_bytes(int fd, void *data, size_t len)
 {
+	unsigned char *out = data;
+
 	while (len > 0) {
 		size_t n = await_bytes(fd, out, len);
 		if (n == 0)
@@ -349,26 +353,31 @@ static bool read_bytes(int fd, unsigned char *out, size_t len)
 	return true;
 }
 
-struct frame *read_frame(int fd)
+int read_header(int fd, size_t *len)
 {
-	static struct frame f;
 	unsigned char head[10];
 	size_t extended;
 
-	f.first = -1;
-	f.len = 0;
 	if (!read_bytes(fd, head, 2))
-		return &f;
+		return -1;
 	MUST(head[1] <= 127, "a masked frame from the server");
 	extended = head[1] < 126 ? 0 : head[1] == 126 ? 2 : 8;
 	MUST(read_bytes(fd, head + 2, extended), "half a header");
-	f.len = extended == 0 ? head[1] : 0;
+	*len = extended == 0 ? head[1] : 0;
 	for (size_t i = 0; i < extended; i++)
-		f.len = f.len << 8 | head[2 + i];
+		*len = *len << 8 | head[2 + i];
+	return head[0];
+}
+
+struct frame *read_frame(int fd)
+{
+	static struct frame f;
+
+	f.len = 0;
+	f.first = read_header(fd, &f.len);
 	MUST(f.len < sizeof f.data, "a frame of %zu bytes", f.len);
 	MUST(read_bytes(fd, f.data, f.len), "half a frame");
 	f.data[f.len] = '\0';
-	f.first = head[0];
 	return &f;
 }
 

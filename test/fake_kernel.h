@@ -2,11 +2,11 @@
 /*
  * Replaces the kernel under chat.c.  Include this right before chat.c: each
  * system call below becomes a call of fake_...(), which the including file
- * defines, before chat.c or after it.  The program's main() becomes
- * chat_main().
+ * defines, and the program's main() becomes chat_main().
  *
- * Without FAKE_START only the calls of the poll() loop are replaced, for a file
- * that never runs chat_main().
+ * The calls of the poll() loop are declared here, so that fakes which look into
+ * chat.c's data can follow it.  The others are replaced only with FAKE_START,
+ * for a file that runs chat_main() and defines fakes of them before.
  *
  * prove/server.c has models of its own: there most calls are one macro, "any
  * outcome", which is all that the value analysis needs.
@@ -46,22 +46,6 @@ static int fake_clock_gettime(clockid_t clock, struct timespec *t);
 #define clock_gettime(clock, t)    fake_clock_gettime(clock, t)
 
 #ifdef FAKE_START
-static int fake_socket(int family, int type, int protocol);
-static int fake_bind(int fd, const void *address, socklen_t size);
-static int fake_listen(int fd, int backlog);
-static int fake_getsockopt(int fd, int level, int option, void *value,
-			   socklen_t *size);
-static int fake_getsockname(int fd, void *address, socklen_t *size);
-static int fake_connect(int fd, const void *address, socklen_t size);
-static int fake_open(const char *path, int flags);
-static ssize_t fake_write(int fd, const void *data, size_t n);
-static int fake_getrlimit(int resource, struct rlimit *r);
-static int fake_setrlimit(int resource, const struct rlimit *r);
-static int fake_sigaction(int number, const struct sigaction *to, void *from);
-static unsigned fake_alarm(unsigned seconds);
-static char *fake_getenv(const char *name);
-static void fake_exit(int status) __attribute__((noreturn));
-
 #define socket(family, type, protocol) fake_socket(family, type, protocol)
 #define bind(fd, address, size)        fake_bind(fd, address, size)
 #define listen(fd, backlog)            fake_listen(fd, backlog)

@@ -6,22 +6,16 @@
 
 #include "suites.h"
 
-#define ROW(name) {#name, name##_suite},
-static const struct {
-	const char *name;
-	Suite *(*create)(void);
-} suites[] = {SUITES(ROW)};
+#define ADD(name)                                                     \
+	if (strcmp(#name, "faults") != 0 || getenv("FAULTS") != NULL) \
+		srunner_add_suite(runner, name##_suite());
 
 int main(void)
 {
 	SRunner *runner = srunner_create(NULL);
 	int failed;
 
-	for (size_t i = 0; i < COUNT(suites); i++) {
-		if (strcmp(suites[i].name, "faults") != 0 ||
-		    getenv("FAULTS") != NULL)
-			srunner_add_suite(runner, suites[i].create());
-	}
+	SUITES(ADD)
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -28,6 +28,10 @@ SUITES(PROTOTYPE)
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
+/* Runs a test for each row of a table, whose number is _i. */
+#define add_table_test(t, test, table) \
+	tcase_add_loop_test(t, test, 0, COUNT(table))
+
 /* ck_assert_msg() for loops: Check writes to a file for each that holds. */
 #define MUST(ok, ...)                              \
 	do {                                       \

@@ -28,9 +28,8 @@ struct server {
 	pid_t pid;
 	int port; /* picked by the kernel, on 127.0.0.1 unless told */
 	char greeting[256];
-	int err;         /* its stderr, */
-	char log[65536]; /* and what has been read of it */
-	size_t log_len;
+	int err;              /* its stderr, */
+	char log[65536];      /* and the lines that have been read of it */
 	char response[65536]; /* to the last request */
 };
 
@@ -43,9 +42,9 @@ void start_bare_relay(struct server *s, const char *binary);
    its stderr instead of the pipe of struct server, or CLOSED; or -1. */
 enum { CLOSED = -2 };
 extern int inherited_socket, stderr_for_server;
-/* Waits until the log has a text. */
+/* Reads all that is in the log, and waits until that has a text. */
 void await_log(struct server *s, const char *text);
-/* Returns how often the log, read so far, has a text. */
+/* Returns how often the log that has been read has a text. */
 int count_in_log(const struct server *s, const char *text);
 /* Waits until the server ends by itself, and returns its exit status. */
 int await_exit(struct server *s);
@@ -63,6 +62,9 @@ int dial(const struct server *s);
 bool is_listening(const struct server *s);
 void send_all(int fd, const void *data, size_t len);
 void send_string(int fd, const char *text); /* its bytes, without a frame */
+/* Appends bytes to the C string out until that has a text; returns false at the
+   end before that. */
+bool read_until(int fd, char *out, size_t size, const char *text);
 /* Reads all that comes until the connection ends, into a C string. */
 void read_until_end(int fd, char *out, size_t size);
 /* Waits for more; returns whether that is the end of the connection. */
@@ -89,6 +91,10 @@ struct frame {
 	size_t len;
 	unsigned char data[70000];
 };
+/* Reads exactly len bytes; false at the end of the connection. */
+bool read_bytes(int fd, void *data, size_t len);
+/* Reads a frame's header: returns its first byte, or -1 at the end. */
+int read_header(int fd, size_t *len);
 /* Reads the next frame as it comes. */
 struct frame *read_frame(int fd);
 /* Reads the next frame that is neither a notice nor a ping. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Crowds and slow readers.  Whoever reads gets all, in order; whoever does not
- * costs the others a moment, and then is dropped, said so, and counted.
+ * Crowds and slow readers.  A client that reads gets all messages in order; one
+ * that does not delays the others for a moment, and then is dropped and
+ * counted.
  */
 #include <errno.h>
 #include <poll.h>
@@ -23,9 +24,9 @@ enum {
 	VANISHING = 20,
 	LOST = VANISHING + 3, /* a stopped and a slow one; the speaker */
 	LEN = 1024,           /* bytes of a message */
-	SAID = 5000,          /* more than the log and two sockets hold */
+	SAID = 5000,          /* more than the ring and two sockets hold */
 	SPEAKERS = 60,
-	BURST = 50, /* messages of each at once: 23 times the log */
+	BURST = 50, /* messages of each at once: 23 times the ring */
 };
 
 static struct server s;
@@ -102,7 +103,7 @@ static pid_t speak(int messages)
 	_exit(0);
 }
 
-/* ---- A firehose, 977 who listen, and 23 who do not ---- */
+/* ---- A firehose, 977 clients that read, and 23 that do not ---- */
 
 static struct listener {
 	size_t have;
@@ -129,7 +130,8 @@ static bool hear(struct listener *l, int fd)
 	return len > 0 || (len < 0 && errno == EAGAIN);
 }
 
-/* How many were dropped for a reason, by the metrics and by the log alike. */
+/* Returns how many clients were dropped for a reason; the metrics and the log
+   must agree. */
 static int count_dropped(const char *reason)
 {
 	char text[64];
@@ -210,7 +212,7 @@ START_TEST(keeps_977_listeners_in_order_under_a_firehose)
 }
 END_TEST
 
-/* ---- A burst from many at once, larger than the log ---- */
+/* ---- A burst from many at once, larger than the ring ---- */
 
 static void say_burst(int fd, int me)
 {
@@ -223,8 +225,8 @@ static void say_burst(int fd, int me)
 	}
 }
 
-/* A hash (FNV-1a) of all that all say, in the order in which it comes; 0 when
-   our own are not all there, or not in order. */
+/* Returns a hash (FNV-1a) of all messages in the order in which they come, or 0
+   when our own are not all there or not in order. */
 static uint64_t hear_bursts(int fd, int me)
 {
 	uint64_t hash = 14695981039346656037u;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each system call that the server makes fails in each way that its man page
- * lists: strace makes it so.  What may be tried again must cost nobody
- * anything; what ends a connection, only that one.  Only for make faults, as it
- * needs strace, and takes minutes: PART, one of PARTS, runs only its share.
+ * strace lets each system call of the server fail in each way that its man page
+ * lists.  A call that may be tried again must cost no client anything; one that
+ * ends a connection, only that one.  Only for make faults, as it needs strace
+ * and takes minutes: PART, one of PARTS, runs only its share.
  */
 #include <poll.h>
 #include <signal.h>
@@ -24,8 +24,8 @@ enum {
 	ATTEMPTS = 4, /* of what fails for ever, each a second after the last */
 };
 
-/* What fails again and again, and what only once, as it is the end of the
-   connection that it hits. */
+/* Errors that are injected again and again, and errors that end a connection
+   and are injected once. */
 static const struct call {
 	const char *name, *passing, *fatal;
 } calls[] = {
@@ -46,7 +46,7 @@ static const struct call {
 	{"write", "EINTR EAGAIN EPIPE EIO ENOSPC EFBIG EDQUOT ENOMEM", ""},
 };
 
-/* Of starting; any of these may be its end, with a word. */
+/* Calls of the start: the server may exit at any of these, with a message. */
 static const struct call starts[] = {
 	{"socket", "EAFNOSUPPORT EMFILE ENFILE ENOBUFS ENOMEM EACCES", ""},
 	{"bind", "EADDRINUSE EADDRNOTAVAIL EACCES EINVAL ENOMEM", ""},
@@ -89,13 +89,12 @@ static int flatten(struct fault *out, const struct call *in, size_t n)
 }
 
 static struct server s;
-static char trace[40]; /* what strace writes, a file for each process */
+static char trace[40]; /* the file that strace writes */
 
 /* Begins to trace the server; strace says when it does. */
 static pid_t inject(const struct fault *f, const char *when)
 {
 	char rule[80], pid[16], said[200] = "";
-	size_t len = 0;
 	int err[2];
 	pid_t tracer;
 
@@ -111,12 +110,8 @@ static pid_t inject(const struct fault *f, const char *when)
 		_exit(127);
 	}
 	close(err[1]);
-	while (strstr(said, "attached") == NULL) {
-		ssize_t n = read(err[0], said + len, sizeof said - 1 - len);
-
-		ck_assert_msg(n > 0, "strace: %s", said);
-		len += (size_t)n;
-	}
+	ck_assert_msg(read_until(err[0], said, sizeof said, "attached"),
+		      "strace: %s", said);
 	close(err[0]);
 	return tracer;
 }
@@ -158,7 +153,7 @@ static bool hears(int fd, const char *text)
 	return true;
 }
 
-/* A visitor, who looks in, and one who gets a page, or at least an end. */
+/* Joins and leaves at once; then returns whether a GET brings the page. */
 static bool gets_page(void)
 {
 	static char page[70000];
@@ -174,10 +169,10 @@ static bool gets_page(void)
 	return strstr(page, "</html>") != NULL;
 }
 
-/* All speak in turn and hear all, in order, and visitors come and go.  Returns
-   how many connections were lost; what their last words were, nobody heard,
-   unless they are `said`. */
-static int converse(int fds[MEMBERS], bool said)
+/* Lets all members speak in turn and checks that all get each message, while
+   visitors come and go.  Returns how many connections were lost; the last
+   message of a lost speaker reaches the others only if `sent`. */
+static int converse(int fds[MEMBERS], bool sent)
 {
 	int lost = 0;
 	char text[32];
@@ -193,7 +188,7 @@ static int converse(int fds[MEMBERS], bool said)
 			lost++;
 			close(fds[speaker]);
 			fds[speaker] = -1;
-			if (!said)
+			if (!sent)
 				continue;
 		}
 		for (int i = 0; i < MEMBERS; i++) {
@@ -239,7 +234,6 @@ START_TEST(failed_call_costs_one_connection_at_most)
 }
 END_TEST
 
-/* A call that fails and fails is tried again once a second, not in a spin. */
 START_TEST(retries_lasting_failure_once_a_second)
 {
 	const struct fault *f = &endless[_i * parts + part];
@@ -264,14 +258,12 @@ START_TEST(retries_lasting_failure_once_a_second)
 }
 END_TEST
 
-/* It starts all the same and works, or says why not and ends with 1. */
+/* The server starts and works, or prints the reason and exits with 1. */
 START_TEST(starts_or_exits_with_reason)
 {
 	const struct fault *f = &at_start[_i * parts + part];
 	char rule[80], out[2000] = "";
 	int pipes[2], status;
-	size_t len = 0;
-	ssize_t n;
 
 	snprintf(rule, sizeof rule, "inject=%s:error=%s", f->call, f->error);
 	ck_assert(pipe(pipes) == 0);
@@ -286,12 +278,8 @@ START_TEST(starts_or_exits_with_reason)
 		_exit(127);
 	}
 	close(pipes[1]);
-	while (strchr(out, '\n') == NULL) {
-		n = read(pipes[0], out + len, sizeof out - 1 - len);
-		ck_assert_msg(n > 0, "%s %s: it ended without a word", f->call,
-			      f->error);
-		len += (size_t)n;
-	}
+	ck_assert_msg(read_until(pipes[0], out, sizeof out, "\n"),
+		      "%s %s: it ended without a word", f->call, f->error);
 	if (strncmp(out, "chat 1.0: open ", 15) == 0) {
 		if (sscanf(out, "%*[^/]//%*[^:]:%d/", &s.port) == 1)
 			ck_assert(gets_page());

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What has hurt other servers, done to this one.  Passing means that at most
- * that connection dies: a witness in the same room hears every message in
- * order, and afterwards the server has the descriptors it had, hardly more
- * memory, and nothing to do.
+ * Attacks that have hurt other servers.  At most the attacking connection may
+ * end: a witness in the same room gets every message in order, and afterwards
+ * the server has the descriptors it had, hardly more memory, and nothing to do.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -28,8 +27,8 @@ static long memory;
 
 /* ---- Its health ---- */
 
-/* A number of /proc/PID/status, in kB, or of time slices used so far. */
-static long proc(const char *file, const char *format)
+/* Reads a number from a file of /proc/PID. */
+static long read_proc(const char *file, const char *format)
 {
 	char path[64], line[512];
 	long value = -1;
@@ -57,7 +56,7 @@ static void begin(const char *binary)
 	send_message(witness, "begin");
 	expect_message(witness, "begin");
 	descriptors = count_descriptors(&s);
-	memory = proc("status", "VmRSS: %ld kB");
+	memory = read_proc("status", "VmRSS: %ld kB");
 }
 
 /* The server is as it was, at the latest when all its deadlines are over. */
@@ -73,14 +72,14 @@ static void finish(void)
 		let_pass(10);
 	}
 	/* half-received requests and messages stay in the buffers' pages */
-	ck_assert_int_le(proc("status", "VmRSS: %ld kB"), memory + 3000);
+	ck_assert_int_le(read_proc("status", "VmRSS: %ld kB"), memory + 3000);
 	/* it sleeps: a tick or two, not a spin */
-	switches = proc("status", "voluntary_ctxt_switches: %ld") +
-		   proc("status", "nonvoluntary_ctxt_switches: %ld");
+	switches = read_proc("status", "voluntary_ctxt_switches: %ld") +
+		   read_proc("status", "nonvoluntary_ctxt_switches: %ld");
 	let_pass(1000);
 	ck_assert_int_le(
-		proc("status", "voluntary_ctxt_switches: %ld") +
-			proc("status", "nonvoluntary_ctxt_switches: %ld"),
+		read_proc("status", "voluntary_ctxt_switches: %ld") +
+			read_proc("status", "nonvoluntary_ctxt_switches: %ld"),
 		switches + 50);
 	close(witness);
 	ck_assert_int_eq(stop(&s), 0);
@@ -235,8 +234,8 @@ START_TEST(survives_end_after_each_byte_of_visit)
 		}
 	}
 	ck_assert_int_eq(heard, 2 * (int)(len - head - 8 + 1));
-	/* of those that were reset, some were heard, and nothing else; who
-	   comes last is taken last */
+	/* of the visits that were reset, some messages came; the server takes
+	   connections in order, so that no more comes after this one */
 	send_request(&s, GET "\r\n");
 	send_message(witness, "mark");
 	while (strcmp((char *)read_frame(witness)->data, "mark") != 0)
@@ -297,7 +296,7 @@ START_TEST(survives_reset_during_page)
 }
 END_TEST
 
-/* Who has ended its own side still gets what it said before. */
+/* A client that has ended its own side still gets its earlier messages. */
 START_TEST(answers_half_closed_client)
 {
 	int fd;
@@ -350,16 +349,15 @@ START_TEST(logs_no_control_characters)
 	send_frame(fd, 0x88, "\x03\xe8\033[2J", 6);
 	expect_message(witness, "\033[2J\r\n2026-01-01T00:00:00Z fake");
 	await_log(&s, "disconnected: closed");
-	for (size_t i = 0; i < s.log_len; i++)
-		ck_assert(s.log[i] == '\n' ||
-			  (s.log[i] >= ' ' && s.log[i] <= '~'));
+	for (const char *at = s.log; *at != '\0'; at++)
+		ck_assert(*at == '\n' || (*at >= ' ' && *at <= '~'));
 	ck_assert_ptr_null(strstr(s.log, "\n2026-01-01T00:00:00Z fake"));
 	close(fd);
 	finish();
 }
 END_TEST
 
-/* Nobody takes what is written to the terminal any more: ctrl-S. */
+/* The terminal takes no more bytes: ctrl-S. */
 START_TEST(goes_on_when_the_terminal_is_stopped)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY), terminal;

@@ -9,17 +9,24 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "suites.h"
 
+#include "kernel/calls.c"
 #define FAKE_START
 #include "fake_kernel.h"
 #undef fail /* of Check */
@@ -27,7 +34,6 @@
 #undef exit /* Check calls it */
 
 #include "handshake.h"
-#include "kernel/calls.c"
 
 /* ---- What the subjects share ---- */
 

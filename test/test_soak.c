@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clients that come, talk, and go or die at random, and a model of what each of
- * them must see.  A witness hears all that is ever said, and so finds out the
- * one order; everybody else must have heard a part of that without a gap, from
- * the first message to the last.
+ * Clients that come, talk, and go or die at random, and a model of the messages
+ * that each must get.  A witness gets all of them, and so shows the one order;
+ * every other client must have got a part of that without a gap.
  *
  *     SOAK=3600 CK_RUN_SUITE=soak test/build/test     an hour with each build
  *
@@ -195,8 +194,8 @@ static void hear(struct client *c, const char *text)
 	deliveries++;
 }
 
-/* Gives one up that reads so slowly that its socket has what the witness heard
-   ages ago. */
+/* Gives up a client that reads so slowly that the model has forgotten its
+   messages. */
 static bool forget(struct client *c)
 {
 	if (c->fd >= 0)
@@ -206,8 +205,8 @@ static bool forget(struct client *c)
 	return true;
 }
 
-/* Compares what a client has heard with what the witness has, so far as that
-   goes; true when that is all. */
+/* Compares the messages that a client got with those of the witness; returns
+   whether all are compared. */
 static bool compare(struct client *c)
 {
 	while (c->compared < c->heard) {
@@ -311,7 +310,7 @@ static void read_some(struct client *c)
 	c->fd = -1;
 }
 
-/* What a client does of its own accord. */
+/* Lets a client do something at random: enter, speak, ping or end. */
 static void act(struct client *c)
 {
 	if (c->fd < 0 && compare(c) && chance(50))
@@ -352,7 +351,7 @@ static void step(bool talking)
 	}
 }
 
-/* Whether nothing is to come for a client, or to be compared. */
+/* Returns whether nothing is to come for a client, or to be compared. */
 static bool is_settled(struct client *c)
 {
 	return compare(c) &&
@@ -361,7 +360,7 @@ static bool is_settled(struct client *c)
 			      (c->heard == 0 || c->place == places)));
 }
 
-/* The slow ones leave, and the others hear each other out. */
+/* Lets the slow clients leave, and waits until the others have all messages. */
 static void settle(void)
 {
 	time_t since = time(NULL);
@@ -439,7 +438,7 @@ Suite *soak_suite(void)
 	TCase *t = tcase_create("coming, talking and dying at random");
 
 	tcase_set_timeout(t, 0); /* settle() sees to that */
-	tcase_add_loop_test(t, agrees_with_the_model, 0, COUNT(soaks));
+	add_table_test(t, agrees_with_the_model, soaks);
 	suite_add_tcase(suite, t);
 	return suite;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RFC 6455 on the wire, case by case: what is sent to the real server and what
- * must come back, strictly.  A script is frames, "first payload" with a |
- * behind each but the last; first is FIN, RSV and opcode in hex, "+n" behind it
- * declares n bytes where fewer are sent.  Close answers are "C" and the code.
+ * RFC 6455 on the wire, case by case: the frames that the real server is sent,
+ * and those that must come back.  A script is a list of frames "first payload"
+ * with | between them; first is FIN, RSV and opcode in hex.  "+n" behind it
+ * declares n bytes where fewer are sent; "C1002" is an answering Close with
+ * code 1002.
  *
- * Each script is played in one write, frame by frame, and byte by byte, while a
- * witness in the same room must hear each message of it once, in order, and
- * nothing else.
+ * Each script is played in one write, frame by frame, and byte by byte.  A
+ * witness in the same room must get each message once, in order, and nothing
+ * else.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -113,7 +114,7 @@ static const struct script scripts[] = {
 	{"close within a message", "01 a|88 \x03\xe8|80 b", "C1000"},
 	{"text, then close", "81 a|88 \x03\xe8", "81 a|C1000"},
 	{"bytes after close", "88 \x03\xe8|ff \xff\xff", "C1000"},
-	/* lengths: what declares too much is refused by its header */
+	/* lengths: a frame that declares too much is refused at its header */
 	{"one byte too many", "82+4097 ", "C1009"},
 	{"far too many", "82+70000 ", "C1009"},
 	{"too many by the sum", "02 0123456789|80+4087 ", "C1009"},
@@ -186,12 +187,12 @@ static void play_case(const struct script *c, enum pace pace)
 		rest = expect_frame(c->name, read_frame(fd), rest);
 	if (*rest == 'C') {
 		expect_close(fd, atoi(rest + 1));
-	} else { /* it is still well */
+	} else { /* it is still in the room */
 		play(fd, "89 well", AT_ONCE);
 		expect_frame(c->name, read_frame(fd), "8a well");
 		close(fd);
 	}
-	/* the witness heard the messages, and not the pongs */
+	/* the witness gets the messages, and not the pongs */
 	for (rest = c->expect; *rest != '\0' && *rest != 'C';) {
 		if (strncmp(rest, "8a", 2) != 0)
 			expect_frame(c->name, read_frame(witness), rest);
@@ -396,8 +397,8 @@ START_TEST(accepts_only_utf8_texts)
 }
 END_TEST
 
-/* Whether nothing has come, although the server has read all: the witness has
-   an answer to what it sent later. */
+/* Returns whether nothing has come although the server has read all, which the
+   answer to a later ping of the witness shows. */
 static bool is_silent(int fd)
 {
 	char byte;
@@ -522,26 +523,12 @@ static void send_big(int fd, int opcode, size_t n, size_t frame, size_t chop)
 
 static void expect_big(int fd, int opcode, size_t n)
 {
-	unsigned char head[10];
-	size_t at = 0, len = 0, extended;
 	unsigned char *got = malloc(n + 1);
+	size_t len = 0;
 
-	ck_assert(recv(fd, head, 2, MSG_WAITALL) == 2);
-	ck_assert_int_eq(head[0], 0x80 | opcode);
-	extended = head[1] < 126 ? 0 : head[1] == 126 ? 2 : 8;
-	if (extended > 0)
-		ck_assert(recv(fd, head + 2, extended, MSG_WAITALL) ==
-			  (ssize_t)extended);
-	len = extended == 0 ? head[1] : 0;
-	for (size_t i = 0; i < extended; i++)
-		len = len << 8 | head[2 + i];
+	ck_assert_int_eq(read_header(fd, &len), 0x80 | opcode);
 	ck_assert_uint_eq(len, n);
-	while (at < n) {
-		ssize_t more = recv(fd, got + at, n - at, 0);
-		ck_assert_int_gt(more, 0);
-		at += (size_t)more;
-	}
-	ck_assert(memcmp(got, big, n) == 0);
+	ck_assert(read_bytes(fd, got, n) && memcmp(got, big, n) == 0);
 	free(got);
 }
 
@@ -634,13 +621,12 @@ START_TEST(shakes_hands_however_the_request_is_cut)
 
 	begin(CHAT);
 	for (size_t cut = 1; cut <= len; cut++) {
-		char response[129 + 1] = "";
+		char response[200] = "";
 		int fd = dial(&s);
 
 		send_all(fd, request, cut);
 		send_all(fd, request + cut, len - cut);
-		ck_assert(recv(fd, response, 129, MSG_WAITALL) == 129);
-		ck_assert_ptr_nonnull(strstr(response, accept));
+		ck_assert(read_until(fd, response, sizeof response, accept));
 		expect_frame("text", read_frame(fd), "81 Hi");
 		expect_frame("pong", read_frame(fd), "8a ");
 		expect_frame("text", read_frame(fd), "81 y");
@@ -655,14 +641,14 @@ END_TEST
 START_TEST(shakes_hands_byte_by_byte)
 {
 	const char *request = HANDSHAKE "\r\n";
-	char response[129 + 1] = "";
+	char response[200] = "";
 	int fd;
 
 	begin(CHAT);
 	fd = dial(&s);
 	send_at(fd, (const unsigned char *)request, strlen(request), BY_BYTE);
 	play(fd, "81 hello", BY_BYTE);
-	ck_assert(recv(fd, response, 129, MSG_WAITALL) == 129);
+	ck_assert(read_until(fd, response, sizeof response, "\r\n\r\n"));
 	expect_message(fd, "hello");
 	close(fd);
 	finish();

@@ -10,12 +10,6 @@
 
 #include "../suites.h"
 
-#define ROW(name) {#name, name##_suite},
-static const struct {
-	const char *name;
-	Suite *(*run)(void);
-} suites[] = {SUITES(ROW)};
-
 int seconds;
 static int tests, part, parts = 1;
 static volatile pid_t running;
@@ -50,6 +44,10 @@ void run_test(const char *name, test_function *f, int i)
 	give_up(0);
 }
 
+#define RUN(name)                        \
+	if (strcmp(argv[k], #name) == 0) \
+		name##_suite();
+
 int main(int argc, char **argv)
 {
 	signal(SIGTERM, give_up);
@@ -58,10 +56,7 @@ int main(int argc, char **argv)
 		parts = atoi(getenv("PARTS"));
 	}
 	for (int k = 1; k < argc; k++) {
-		for (size_t i = 0; i < COUNT(suites); i++) {
-			if (strcmp(argv[k], suites[i].name) == 0)
-				suites[i].run();
-		}
+		SUITES(RUN)
 	}
 	printf("%d tests\n", tests / parts);
 	return 0;

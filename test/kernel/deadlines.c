@@ -154,8 +154,7 @@ END_TEST
 
 static void add_deadlines_tests(TCase *t)
 {
-	tcase_add_loop_test(t, drops_client_one_second_after_deadline, 0,
-			    COUNT(lates));
+	add_table_test(t, drops_client_one_second_after_deadline, lates);
 	tcase_add_test(t, logs_late_request_only_if_begun);
 	tcase_add_test(t, times_message_from_its_first_byte);
 	tcase_add_test(t, extends_deadlines_while_congested);

@@ -172,10 +172,8 @@ END_TEST
 
 static void add_transfer_tests(TCase *t)
 {
-	tcase_add_loop_test(t, keeps_client_after_temporary_receive_error, 0,
-			    COUNT(errors));
-	tcase_add_loop_test(t, keeps_client_after_temporary_send_error, 0,
-			    COUNT(errors));
+	add_table_test(t, keeps_client_after_temporary_receive_error, errors);
+	add_table_test(t, keeps_client_after_temporary_send_error, errors);
 	tcase_add_test(t, sends_rest_when_socket_has_room);
 	tcase_add_test(t, waits_for_pollout_before_using_full_socket);
 	tcase_add_loop_test(t, drops_client_that_hangs_up, 0, 3);
