@@ -141,41 +141,29 @@ static int parse_method(struct http_request *r, const char *buf, size_t at,
 	return (int)stop + 1;
 }
 
-/* RFC 9112, 3.2: stores the path of a target in its origin-form,
-   "/path?query", or in its absolute-form, "http://host/path?query".  Clients
-   send that to a proxy, but a server must accept it, too (3.2.2); its host
-   replaces the Host field.  Returns whether the target is one of the two. */
-static bool store_target(struct http_request *r, struct http_text target)
-{
-	static const char http[] = "http://";
-	const char *buf = target.buf;
-	size_t path = target.from, host = path + sizeof http - 1, host_end;
-
-	if (host < target.to && is_word_nocase(slice(buf, path, host), http)) {
-		host_end = end_of_class(buf, host, target.to, host_chars);
-		if (host_end == host)
-			return false;
-		r->authority = slice(buf, host, host_end);
-		path = host_end;
-	}
-	r->path = slice(buf, path,
-			end_of_class(buf, path, target.to, path_chars));
-	/* "http://host" means "http://host/": take the "/" before the host */
-	if (r->path.from == r->path.to && r->authority.to > 0)
-		r->path = slice(buf, host - 1, host);
-	return buf[r->path.from] == '/';
-}
-
+/* RFC 9112, 3.2: parses a target in origin-form, "/path?query", or in
+   absolute-form, "http://host/path?query".  Clients send that to a proxy, but
+   a server must accept it, too (3.2.2); its host replaces the Host field. */
 static int parse_target(struct http_request *r, const char *buf, size_t at,
 			size_t end)
 {
+	static const char http[] = "http://";
 	size_t stop = end_of_class(buf, at, end, visible_chars);
+	size_t host = at + sizeof http - 1;
 
 	if (stop >= end)
 		return 0;
 	if (stop == at || buf[stop] != ' ')
 		return reject(r, 400, "malformed target");
-	if (!store_target(r, slice(buf, at, stop)))
+	if (host < stop && is_word_nocase(slice(buf, at, host), http)) {
+		at = end_of_class(buf, host, stop, host_chars);
+		r->authority = slice(buf, host, at);
+	}
+	r->path = slice(buf, at, end_of_class(buf, at, stop, path_chars));
+	/* "http://host" means "http://host/": take the "/" before the host */
+	if (r->path.from == r->path.to && r->authority.to > 0)
+		r->path = slice(buf, host - 1, host);
+	if (at == host || buf[r->path.from] != '/')
 		return reject(r, 400, "target is neither path nor http://host");
 	return (int)stop + 1;
 }

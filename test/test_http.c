@@ -169,6 +169,8 @@ static const struct {
 	 "target is neither path nor http://host"},
 	{"query_alone", "GET ?x ", "HTTP/1.1\r\n", 400,
 	 "target is neither path nor http://host"},
+	{"query_alone_with_slash", "GET ?abcde/ ", "HTTP/1.1\r\n", 400,
+	 "target is neither path nor http://host"},
 	{"userinfo", "GET http://me@a/ ", "HTTP/1.1\r\n", 400,
 	 "target is neither path nor http://host"},
 	{"other_scheme", "GET ftp://a/ ", "HTTP/1.1\r\n", 400,
@@ -240,6 +242,8 @@ static const struct {
 	{"plus_length", LINE HOST "Content-Length: +0\r\n", END, 400,
 	 "Content-Length is not a number"},
 	{"empty_length", LINE HOST "Content-Length:\r\n", END, 400,
+	 "Content-Length is not a number"},
+	{"blank_length", LINE HOST "Content-Length: \r\n", END, 400,
 	 "Content-Length is not a number"},
 	{"hex_length", LINE HOST "Content-Length: 0x0\r\n", END, 400,
 	 "Content-Length is not a number"},
@@ -361,11 +365,13 @@ START_TEST(texts_point_into_the_request)
 	ck_assert(http_text_is(r.origin, "http://e"));
 	ck_assert(http_text_is(r.key, "dGhlIHNhbXBsZSBub25jZQ=="));
 	ck_assert(http_text_is(r.version, "13"));
-	ck_assert_int_gt(http_parse(&r, LINE HOST END, strlen(LINE HOST END)),
-			 0);
+	bytes = LINE HOST END;
+	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
 	ck_assert_uint_eq(r.origin.to, 0);
+	ck_assert_ptr_eq(r.origin.buf, bytes);
 	ck_assert_uint_eq(r.key.to, 0);
 	ck_assert_uint_eq(r.version.to, 0);
+	ck_assert_ptr_eq(r.version.buf, bytes);
 }
 END_TEST
 
@@ -508,6 +514,9 @@ START_TEST(absolute_form_replaces_the_host_field)
 	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
 	ck_assert(http_text_is(r.host, "b"));
 	ck_assert(http_origin_allowed(&r, NULL, 0));
+	bytes = "GET http://b/ HTTP/1.1\r\n" HOST "Origin: http://b/\r\n" END;
+	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
+	ck_assert(!http_origin_allowed(&r, NULL, 0));
 }
 END_TEST
 
