@@ -648,38 +648,6 @@ START_TEST(server_answers_each_case)
 }
 END_TEST
 
-/* ---- old chat.c ---- */
-
-START_TEST(joins_what_fits)
-{
-	char out[8] = "???????";
-
-	ck_assert_uint_eq(http_join(out, 7, HTTP_TEXT("ab", "", "cd")), 4);
-	ck_assert_mem_eq(out, "abcd\0??", 8);
-	ck_assert_uint_eq(http_join(out, 7, HTTP_TEXT("abc", "def")), 6);
-	ck_assert_mem_eq(out, "abcdef\0", 8);
-	ck_assert_uint_eq(http_join(out, 6, HTTP_TEXT("xyz", "uvw")), 5);
-	ck_assert_mem_eq(out, "xyzuv\0\0", 8);
-	ck_assert_uint_eq(http_join(out, 8, HTTP_TEXT("")), 0);
-	ck_assert_str_eq(out, "");
-}
-END_TEST
-
-START_TEST(writes_numbers)
-{
-	char n[HTTP_DIGITS];
-
-	ck_assert_str_eq(http_decimal(n, 0, 1), "0");
-	ck_assert_str_eq(http_decimal(n, 9, 1), "9");
-	ck_assert_str_eq(http_decimal(n, 10, 1), "10");
-	ck_assert_str_eq(http_decimal(n, 907, 2), "907");
-	ck_assert_str_eq(http_decimal(n, 7, 4), "0007");
-	ck_assert_str_eq(http_decimal(n, UINT64_MAX, 1),
-			 "18446744073709551615");
-	ck_assert_str_eq(http_decimal(n, 1, 20), "00000000000000000001");
-}
-END_TEST
-
 Suite *http_suite(void)
 {
 	Suite *suite = suite_create("http");
@@ -694,8 +662,6 @@ Suite *http_suite(void)
 	tcase_add_test(t, compares_texts_exactly);
 	tcase_add_test(t, limits_the_head);
 	tcase_add_test(t, leaves_the_bytes_after_the_head);
-	tcase_add_test(t, joins_what_fits);
-	tcase_add_test(t, writes_numbers);
 	tcase_add_loop_test(t, allows_origins, 0, COUNT(origins));
 	tcase_add_test(t, absolute_form_replaces_the_host_field);
 	tcase_add_test(t, accepts_the_sample_key);
