@@ -763,14 +763,20 @@ static void reply_metrics(int i, const struct http_request *r)
 		const char *name, *type, *help;
 		uint64_t value;
 	} metrics[] = {
-		{"clients", gauge, "In the room.", room.members},
-		{"clients_peak", gauge, "Most so far.", room.members_peak},
-		{"clients_limit", gauge, "Most possible.", room.members_max},
-		{"connections_total", counter, "Clients joined.", totals.joins},
-		{"messages_total", counter, "Messages said.", totals.messages},
-		{"page_loads_total", counter, "Pages sent.", totals.page_loads},
-		{"received_bytes_total", counter, "Bytes.", totals.bytes_in},
-		{"sent_bytes_total", counter, "Bytes.", totals.bytes_out},
+		{"clients", gauge, "Clients in the room.", room.members},
+		{"clients_peak", gauge, "Most clients since the start.",
+		 room.members_peak},
+		{"clients_limit", gauge, "Most clients possible.",
+		 room.members_max},
+		{"connections_total", counter, "Clients that joined.",
+		 totals.joins},
+		{"messages_total", counter, "Messages relayed.",
+		 totals.messages},
+		{"page_loads_total", counter, "Times the page was sent.",
+		 totals.page_loads},
+		{"received_bytes_total", counter, "Bytes received.",
+		 totals.bytes_in},
+		{"sent_bytes_total", counter, "Bytes sent.", totals.bytes_out},
 	};
 	char text[METRICS_MAX];
 	size_t n = 0;

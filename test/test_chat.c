@@ -72,7 +72,7 @@ START_TEST(answers_bad_requests)
 		const char *line; /* in the log, and in the answer's body */
 	} cases[] = {
 		{"nonsense\r\n\r\n", 400,
-		 "(method is not a token, then a space)"},
+		 "(malformed method)"},
 		{"GET /x HTTP/1.1\r\nHost: a\r\n\r\n", 404,
 		 "(nothing is at /x)"},
 		{"GET /metrics/ HTTP/1.1\r\nHost: a\r\n\r\n", 404,
