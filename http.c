@@ -29,8 +29,8 @@
 
 /* ---- Characters and texts ---- */
 
-/* Character classes.  Each is a list of ranges, two characters a range: "09AF"
-   is 0 to 9 and A to F. */
+/* Character classes.  Each string is a list of ranges, two characters a range:
+   "09AF" means 0 to 9 and A to F. */
 static const char digits[] = "09", zeros[] = "00", blanks[] = "\t\t  ";
 static const char visible_chars[] = "!~", path_chars[] = "!>@~"; /* no "?" */
 static const char base64_chars[] = "09AZaz++//";
@@ -87,8 +87,8 @@ static bool is_word_nocase(struct http_text t, const char *word)
 	return t.from + n == t.to && strncasecmp(t.buf + t.from, word, n) == 0;
 }
 
-/* This compares one character at a time, because the value analysis that checks
-   this file follows indices, but not that both texts are equally long. */
+/* Compares one character at a time, since the value analysis (test/prove) does
+   not see that both texts have the same length, as strncasecmp() would need. */
 static bool equal_nocase(struct http_text a, struct http_text b)
 {
 	while (a.from < a.to && b.from < b.to &&
@@ -117,7 +117,7 @@ static bool list_contains(struct http_text list, const char *word)
 
 /* ---- The request line ---- */
 
-/* Returns minus the status; r->fault will name the broken rule. */
+/* Notes which rule the request breaks.  Returns minus the status. */
 static int reject(struct http_request *r, int status, const char *fault)
 {
 	r->fault = fault;
@@ -362,9 +362,9 @@ bool http_host_listed(const struct http_request *r, const char *const *hosts,
 	return is_listed(r->host, hosts, n);
 }
 
-/* A browser lets every page open a WebSocket to every server, and says in
-   Origin which page it is.  Only the server can refuse the page of a stranger,
-   which would otherwise read and write in the name of the browser's user. */
+/* A browser lets any page open a WebSocket to any server, and names the page's
+   site in Origin.  Only the server can refuse the page of a stranger, which
+   would otherwise read and write as the browser's user. */
 bool http_origin_allowed(const struct http_request *r, const char *const *hosts,
 			 int n)
 {

@@ -30,10 +30,11 @@ struct http_text { /* buf[from..to); to is 0 if the request has none */
 };
 
 struct http_request {
-	struct http_text path;    /* of the target, without its query */
-	struct http_text host;    /* the target's authority, or else Host */
-	struct http_text origin;  /* Origin: the page that a browser shows */
-	struct http_text key;     /* Sec-WebSocket-Key */
+	struct http_text path;   /* of the target, without its query; "/" if the
+				    target is only "http://host" */
+	struct http_text host;   /* the target's authority, or else Host */
+	struct http_text origin; /* Origin: the site of the page that asks */
+	struct http_text key;    /* Sec-WebSocket-Key */
 	struct http_text version; /* Sec-WebSocket-Version */
 	bool head_only;    /* the method is HEAD: the response has no body */
 	bool handshake;    /* a valid WebSocket handshake (RFC 6455, 4.2.1) */
@@ -73,14 +74,14 @@ bool http_host_listed(const struct http_request *r, const char *const *hosts,
 bool http_origin_allowed(const struct http_request *r, const char *const *hosts,
 			 int n);
 
-/* Writes the response that accepts the handshake r: HTTP_SWITCH_LENGTH bytes
-   and a terminating 0. */
+/* Writes the response that accepts r, which must be a handshake: always
+   HTTP_SWITCH_LENGTH bytes, and a terminating 0. */
 void http_switch(char *out, const struct http_request *r);
 
-/* Writes the head of a response that ends the connection, and a terminating 0;
-   returns its length.  http_status() knows the status; length bytes of body
-   will follow; fields holds more field lines, each with its CR LF.  The head
-   is cut if it does not fit in the HTTP_HEAD_MAX bytes of out. */
+/* Writes the head of a response with `length` bytes of body, and a terminating
+   0.  The status must be one that http_status() knows; `fields` has more field
+   lines, each with its CR LF.  Cuts what does not fit into the HTTP_HEAD_MAX
+   bytes of out.  Returns the head's length. */
 size_t http_head(char *out, int status, const char *type, size_t length,
 		 const char *fields);
 

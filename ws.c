@@ -20,8 +20,6 @@
  * < 0: minus the close code to answer with.  A check_ function returns 0 or
  * minus a close code.
  */
-#include <string.h>
-
 #include "ws.h"
 
 enum { FIN = 0x80, RSV = 0x70, OPCODE = 0x0f, MASK = 0x80, LENGTH = 0x7f };
@@ -106,9 +104,8 @@ static int check_length(struct ws_decoder *d, unsigned extended)
 
 static void start_payload(struct ws_decoder *d)
 {
-	size_t mask_at = d->header_len - sizeof d->mask;
-
-	memcpy(d->mask, d->header + mask_at, sizeof d->mask);
+	for (unsigned i = 0; i < sizeof d->mask; i++)
+		d->mask[i] = d->header[d->header_len - sizeof d->mask + i];
 	if (!is_control(d->header[0]) && d->message_opcode == 0)
 		d->message_opcode = d->header[0] & OPCODE;
 	d->payload_got = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The whole server, from main() on, with libc's and the kernel's contracts for
    what they may answer: anything that a man page allows, and any bytes from
-   outside.  What http.c writes as text, but for the accept key, is any that
-   fits: that it does is shown with http.c. */
+   outside.  The text that http.c writes is any text that fits: the proof of
+   http.c shows that it does. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -145,6 +145,7 @@ static const char *model_strerror(int error)
 
 #define http_join(out, max, ...) model_join(out, max)
 #define http_head(out, ...)      model_join(out, HTTP_HEAD_MAX)
+#define http_switch(out, r)      model_join(out, HTTP_SWITCH_LENGTH + 1)
 #define http_decimal(out, n, w)  model_decimal(out)
 #define poll                     model_poll
 #define accept                   model_accept
