@@ -39,13 +39,32 @@
 
 static const char handshake[] = HANDSHAKE "\r\n";
 
+/* What a line of the log begins with. */
+#define LOG "to 2: 1970-01-01T00:00:00Z "
+
+static char program[] = "chat", quiet[] = "-q";
+static char *quiet_chat[] = {program, quiet, NULL};
+
+/* An expression that ends the program. */
+#define EXITS(expression)                \
+	do {                             \
+		if (setjmp(exited) == 0) \
+			expression;      \
+	} while (0)
+
+#define EXPECT_IN(text, part) \
+	ck_assert_msg(strstr(text, part) != NULL, "%s: %s", part, text)
+
+/* Sets the defaults of all options, but logs nothing. */
 static void clear_table(void)
 {
-	for (int i = 0; i < TABLE; i++)
+	optind = 1;
+	read_options(2, quiet_chat);
+	for (int i = 0; i < TABLE_SIZE; i++)
 		table[i].fd = -1;
-	slots = TABLE;
-	people_max = CLIENTS_MAX;
-	opt.quiet = true;
+	loop.slots = TABLE_SIZE;
+	loop.tick_after = loop.heartbeat_after = 25;
+	room.members_max = CLIENTS_MAX;
 }
 
 static void set_address(struct sockaddr_storage *a, int family, const char *ip,
@@ -62,42 +81,56 @@ static void set_address(struct sockaddr_storage *a, int family, const char *ip,
 				    : &six->sin6_addr);
 }
 
-/* Puts a listening socket at entry 0. */
-static void make_listener(void)
+/* Puts a connection at entry 0. */
+static struct client *make_client(int fd, enum state state)
 {
 	clear_table();
-	set_address(&outward_address, AF_INET, "192.0.2.99", 4321);
-	occupy(0, 3, LISTENING);
-}
-
-/* Puts a client in the room at entry 0, at second 100. */
-static struct client *make_member(void)
-{
-	clear_table();
-	now = ticked = 100;
-	occupy(0, 7, OPEN);
-	clients[0].moved = now;
-	people = 1;
+	entry_take(0, fd, state);
+	strcpy(clients[0].peer, "who");
 	ws_init(&clients[0].ws, buffers[0]);
 	return &clients[0];
 }
 
-/* The same a second later, when all know that one client is there. */
-static struct client *make_quiet_member(void)
+/* Puts a client in the room at entry 0, a second after its notice. */
+static struct client *make_member(void)
 {
-	struct client *c = make_member();
+	struct client *c = make_client(7, OPEN);
 
-	announced = 1;
-	now = 101;
+	room.members = room.announced = 1;
+	c->credit = 100;
 	return c;
+}
+
+/* Lets so many seconds pass, with a tick at the end of each. */
+static void pass_ticks(unsigned n)
+{
+	for (; n > 0; n--) {
+		clock_now.tv_sec++;
+		loop.tick_after = 1;
+		tick();
+	}
+}
+
+/* Lets the next recv() bring these bytes. */
+static void queue_bytes(const void *data, size_t len)
+{
+	memcpy(incoming, data, len);
+	incoming_len = len;
 }
 
 /* Reads these bytes from the client at entry 0. */
 static void receive_bytes(const void *data, size_t len)
 {
-	memcpy(incoming, data, len);
-	incoming_len = len;
+	queue_bytes(data, len);
 	receive(0);
+}
+
+/* Returns the reply at entry 0, which is not the page. */
+static const char *reply_text(void)
+{
+	ck_assert_ptr_eq(clients[0].reply, buffers[0]);
+	buffers[0][clients[0].reply_len] = '\0';
+	return (const char *)buffers[0];
 }
 
 #include "kernel/listening.c"
@@ -110,26 +143,25 @@ static void receive_bytes(const void *data, size_t len)
 #include "kernel/deadlines.c"
 #include "kernel/ring.c"
 
-static const struct {
-	const char *name;
-	void (*add_tests)(TCase *t);
-} subjects[] = {
-	{"listening", add_listening_tests}, {"starting", add_starting_tests},
-	{"accepting", add_accepting_tests}, {"transfer", add_transfer_tests},
-	{"loop", add_loop_tests},           {"texts", add_texts_tests},
-	{"member", add_member_tests},       {"deadlines", add_deadlines_tests},
-	{"ring", add_ring_tests},
-};
+#define ADD(subject)                               \
+	do {                                       \
+		TCase *t = tcase_create(#subject); \
+		add_##subject##_tests(t);          \
+		suite_add_tcase(suite, t);         \
+	} while (0)
 
 Suite *kernel_suite(void)
 {
 	Suite *suite = suite_create("kernel");
 
-	for (size_t i = 0; i < COUNT(subjects); i++) {
-		TCase *t = tcase_create(subjects[i].name);
-
-		subjects[i].add_tests(t);
-		suite_add_tcase(suite, t);
-	}
+	ADD(listening);
+	ADD(starting);
+	ADD(accepting);
+	ADD(transfer);
+	ADD(loop);
+	ADD(texts);
+	ADD(member);
+	ADD(deadlines);
+	ADD(ring);
 	return suite;
 }

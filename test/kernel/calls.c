@@ -5,8 +5,8 @@
  * compares the lines and forgets them.
  *
  *     queue_answer("bind", -1, EADDRINUSE);
- *     ck_assert(!listen_here());
- *     EXPECT_CALLS("socket IPv6 stream 0\n...bind 5 :: 8080\nclose 5\n");
+ *     ck_assert_int_eq(listen_on("::"), -1);
+ *     EXPECT_CALLS("socket IPv6 stream\n...bind 5 :: 8080\nclose 5\n");
  */
 static char trace[8192];
 static size_t traced;
@@ -60,7 +60,7 @@ static int next_answer(const char *call, int usual)
 /* What calls give back besides, set by a test. */
 static struct sockaddr_storage own_address;     /* of a listening socket */
 static struct sockaddr_storage outward_address; /* of UDP, and of a peer */
-static struct rlimit descriptors;
+static struct rlimit descriptors = {9999, 9999};
 static const char *listen_pid, *listen_fds;
 static struct timespec clock_now;
 static void (*during_poll)(void);    /* called within each poll() */
@@ -81,42 +81,63 @@ static const char *describe(const void *address)
 	inet_ntop(four->sin_family,
 		  is_six ? (const void *)&six->sin6_addr : &four->sin_addr, ip,
 		  sizeof ip);
-	snprintf(out, sizeof out, "%s %d", ip,
-		 ntohs(is_six ? six->sin6_port : four->sin_port));
+	snprintf(out, sizeof out, "%s %d", ip, ntohs(four->sin_port));
 	return out;
 }
 
-static int fake_socket(int family, int type, int protocol)
-{
-	record("socket %s %s %d\n", family == AF_INET6 ? "IPv6" : "IPv4",
-	       type == SOCK_STREAM ? "stream" : "datagram", protocol);
-	return next_answer("socket", type == SOCK_STREAM ? 5 : 6);
-}
+/* A fake that checks its arguments, records them, gives what it has, if
+   anything, and returns its answer. */
+#define FAKE(type, call, parameters, valid, gives, usual, ...) \
+	static type fake_##call parameters                     \
+	{                                                      \
+		ck_assert(valid);                              \
+		record(__VA_ARGS__);                           \
+		gives;                                         \
+		return next_answer(#call, usual);              \
+	}
 
-static int fake_bind(int fd, const void *address, socklen_t size)
-{
-	const struct sockaddr_in *four = address;
-
-	record("bind %d %s\n", fd, describe(address));
-	ck_assert_uint_eq(size, four->sin_family == AF_INET6
-					? sizeof(struct sockaddr_in6)
-					: sizeof *four);
-	return next_answer("bind", 0);
-}
-
-static int fake_listen(int fd, int backlog)
-{
-	record("listen %d\n", fd);
-	ck_assert_int_eq(backlog, SOMAXCONN);
-	return next_answer("listen", 0);
-}
-
-static int fake_fcntl(int fd, int command, int flags)
-{
-	ck_assert(command == F_SETFL && flags == O_NONBLOCK);
-	record("nonblocking %d\n", fd);
-	return next_answer("fcntl", 0);
-}
+FAKE(int, socket, (int family, int type, int protocol), protocol == 0, ,
+     type == SOCK_STREAM ? 5 : 6, "socket %s %s\n",
+     family == AF_INET6 ? "IPv6" : "IPv4",
+     type == SOCK_STREAM ? "stream" : "datagram")
+FAKE(int, bind, (int fd, const void *address, socklen_t size),
+     size == (((const struct sockaddr_in *)address)->sin_family == AF_INET6
+		      ? sizeof(struct sockaddr_in6)
+		      : sizeof(struct sockaddr_in)),
+     , 0, "bind %d %s\n", fd, describe(address))
+FAKE(int, listen, (int fd, int backlog), backlog == SOMAXCONN, , 0,
+     "listen %d\n", fd)
+FAKE(int, accept, (int fd, void *address, socklen_t *size),
+     *size == sizeof own_address,
+     (memcpy(address, &outward_address, *size), errno = accept_error), -1,
+     "accept %d\n", fd)
+FAKE(int, fcntl, (int fd, int command, int flags),
+     command == F_SETFL && flags == O_NONBLOCK, , 0, "nonblocking %d\n", fd)
+FAKE(int, getsockname, (int fd, void *address, socklen_t *size),
+     *size == sizeof own_address,
+     memcpy(address, fd == 6 ? &outward_address : &own_address, *size), 0,
+     "name %d\n", fd)
+FAKE(int, getsockopt,
+     (int fd, int level, int option, void *value, socklen_t *size),
+     level == SOL_SOCKET && option == SO_ACCEPTCONN && *size == sizeof(int),
+     *(int *)value = next_answer("listens", 1), 0, "listens %d?\n", fd)
+FAKE(int, connect, (int fd, const void *address, socklen_t size),
+     size == sizeof(struct sockaddr_in), , 0, "connect %d %s\n", fd,
+     describe(address))
+FAKE(ssize_t, send, (int fd, const void *data, size_t n, int flags),
+     flags == MSG_NOSIGNAL,
+     memcpy(outgoing, data, n < sizeof outgoing ? n : sizeof outgoing), (int)n,
+     "send %d %zu\n", fd, n)
+FAKE(int, shutdown, (int fd, int how), how == SHUT_WR, , 0, "shutdown %d\n", fd)
+FAKE(int, close, (int fd), true, , 0, "close %d\n", fd)
+FAKE(int, open, (const char *path, int flags), flags == O_RDWR, , 3,
+     "open %s\n", path)
+FAKE(ssize_t, write, (int fd, const void *data, size_t n), true, , (int)n,
+     "to %d: %.*s", fd, (int)n, (const char *)data)
+FAKE(int, setrlimit, (int resource, const struct rlimit *r),
+     resource == RLIMIT_NOFILE && r->rlim_max == descriptors.rlim_max, , 0,
+     "descriptors %d\n", (int)r->rlim_cur)
+FAKE(int, alarm, (unsigned seconds), true, , 0, "alarm %u\n", seconds)
 
 static int fake_setsockopt(int fd, int level, int option, const void *value,
 			   socklen_t size)
@@ -142,41 +163,6 @@ static int fake_setsockopt(int fd, int level, int option, const void *value,
 	return next_answer("setsockopt", 0);
 }
 
-static int fake_getsockopt(int fd, int level, int option, void *value,
-			   socklen_t *size)
-{
-	ck_assert(level == SOL_SOCKET && option == SO_ACCEPTCONN);
-	ck_assert_uint_eq(*size, sizeof(int));
-	record("listens %d?\n", fd);
-	*(int *)value = next_answer("listens", 1);
-	return next_answer("getsockopt", 0);
-}
-
-static int fake_getsockname(int fd, void *address, socklen_t *size)
-{
-	ck_assert_uint_eq(*size, sizeof own_address);
-	record("name %d\n", fd);
-	memcpy(address, fd == 6 ? &outward_address : &own_address,
-	       sizeof own_address);
-	return next_answer("getsockname", 0);
-}
-
-static int fake_connect(int fd, const void *address, socklen_t size)
-{
-	ck_assert_uint_eq(size, sizeof(struct sockaddr_in));
-	record("connect %d %s\n", fd, describe(address));
-	return next_answer("connect", 0);
-}
-
-static int fake_accept(int fd, void *address, socklen_t *size)
-{
-	ck_assert_uint_eq(*size, sizeof own_address);
-	record("accept %d\n", fd);
-	memcpy(address, &outward_address, sizeof outward_address);
-	errno = accept_error;
-	return next_answer("accept", -1);
-}
-
 static ssize_t fake_recv(int fd, void *data, size_t n, int flags)
 {
 	size_t len = incoming_len;
@@ -190,44 +176,11 @@ static ssize_t fake_recv(int fd, void *data, size_t n, int flags)
 	return next_answer("recv", len > 0 ? (int)len : -1);
 }
 
-static ssize_t fake_send(int fd, const void *data, size_t n, int flags)
-{
-	ck_assert_int_eq(flags, MSG_NOSIGNAL);
-	record("send %d %zu\n", fd, n);
-	memcpy(outgoing, data, n < sizeof outgoing ? n : sizeof outgoing);
-	return next_answer("send", (int)n);
-}
-
-static int fake_shutdown(int fd, int how)
-{
-	ck_assert_int_eq(how, SHUT_WR);
-	record("shutdown %d\n", fd);
-	return next_answer("shutdown", 0);
-}
-
-static int fake_close(int fd)
-{
-	record("close %d\n", fd);
-	return 0;
-}
-
-static int fake_open(const char *path, int flags)
-{
-	ck_assert_int_eq(flags, O_RDWR);
-	record("open %s\n", path);
-	return next_answer("open", 3);
-}
-
-static ssize_t fake_write(int fd, const void *data, size_t n)
-{
-	record("to %d: %.*s", fd, (int)n, (const char *)data);
-	return next_answer("write", (int)n);
-}
-
-/* Time passes while it waits. */
+/* Without an answer it waits until the end of its time. */
 static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 {
-	clock_now.tv_sec += wait / 1000;
+	int ready;
+
 	if (n == 1 && fds->fd == STDERR_FILENO) {
 		ck_assert(fds->events == POLLOUT && wait == 0);
 		return next_answer("stderr", 1);
@@ -235,7 +188,10 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 	record("poll %d %d\n", (int)n, wait);
 	if (during_poll != NULL)
 		during_poll();
-	return next_answer("poll", 0);
+	ready = next_answer("poll", 0);
+	if (ready == 0)
+		clock_now.tv_sec += wait / 1000;
+	return ready;
 }
 
 static int fake_getrlimit(int resource, struct rlimit *r)
@@ -243,14 +199,6 @@ static int fake_getrlimit(int resource, struct rlimit *r)
 	ck_assert_int_eq(resource, RLIMIT_NOFILE);
 	*r = descriptors;
 	return next_answer("getrlimit", 0);
-}
-
-static int fake_setrlimit(int resource, const struct rlimit *r)
-{
-	ck_assert_int_eq(resource, RLIMIT_NOFILE);
-	ck_assert(r->rlim_max == descriptors.rlim_max);
-	record("descriptors %d\n", (int)r->rlim_cur);
-	return next_answer("setrlimit", 0);
 }
 
 static int fake_sigaction(int number, const struct sigaction *to, void *from)
@@ -268,23 +216,14 @@ static int fake_sigaction(int number, const struct sigaction *to, void *from)
 
 static char *fake_getenv(const char *name)
 {
-	const char *value = strcmp(name, "LISTEN_PID") == 0   ? listen_pid
-			    : strcmp(name, "LISTEN_FDS") == 0 ? listen_fds
-							      : NULL;
-
-	return (char *)(size_t)value;
+	return (char *)(size_t)(strcmp(name, "LISTEN_PID") == 0 ? listen_pid
+								: listen_fds);
 }
 
 static int fake_clock_gettime(clockid_t clock, struct timespec *t)
 {
 	ck_assert_int_eq(clock, CLOCK_MONOTONIC);
 	*t = clock_now;
-	return 0;
-}
-
-static unsigned fake_alarm(unsigned seconds)
-{
-	record("alarm %u\n", seconds);
 	return 0;
 }
 

@@ -1,87 +1,66 @@
 /* SPDX-License-Identifier: MIT */
-/* Deadlines: a client stays in the last second of each, and goes in the next.
+/* Deadlines: a client stays up to the last tick of each, and goes at the next.
  */
 
-/* A kind of client, and the seconds after which it is late; 999: never. */
+/* A kind of client, and the ticks after which it is late, or that it stays. */
 static const struct {
 	const char *what;
 	enum state state;
-	bool blocked, congested;
-	unsigned behind, limit;
+	bool blocked, congested, message;
+	unsigned behind, ticks;
 	enum reason why;
 	enum state then;
 } lates[] = {
-	{"silent", OPEN, false, false, 0, 60, SILENT, OVER},
-	{"stuck", OPEN, true, false, 0, 20, STUCK, OVER},
-	{"slow", OPEN, false, true, LOG_SIZE / 2 + 1, 1, SLOW, OVER},
-	{"not slow", OPEN, false, true, LOG_SIZE / 2, 999, SLOW, OVER},
-	{"request", REQUEST, false, false, 0, 10, REFUSED, REPLY},
-	{"reply", REPLY, false, false, 0, 10, LATE, OVER},
-	{"close", CLOSING, false, false, 0, 10, REASONS, OVER},
-	{"full", DRAIN, true, false, 0, 10, LATE, OVER},
-	{"drain", DRAIN, false, false, 0, 10, REASONS, OVER},
+	{"silent", OPEN, false, false, false, 0, 74, SILENT, DEAD},
+	{"stuck", OPEN, true, false, false, 0, 20, STUCK, DEAD},
+	{"slow", OPEN, false, true, false, LOG_SIZE / 2 + 1, 1, SLOW, DEAD},
+	{"not slow", OPEN, false, true, false, LOG_SIZE / 2, 99, REASONS, OPEN},
+	{"behind", OPEN, false, false, false, LOG_SIZE, 99, REASONS, OPEN},
+	{"message", OPEN, false, false, true, 0, 30, UNFINISHED, CLOSING},
+	{"request", REQUEST, false, false, false, 0, 10, REASONS, REPLY},
+	{"reply", REPLY, false, false, false, 0, 10, LATE, DEAD},
+	{"close", CLOSING, false, false, false, 0, 2, REASONS, DEAD},
+	{"unread close", CLOSING, true, false, false, 0, 2, LATE, DEAD},
+	{"drain", DRAIN, false, false, false, 0, 2, REASONS, DEAD},
 };
 
-START_TEST(drops_client_one_second_after_deadline)
+START_TEST(drops_client_one_tick_after_deadline)
 {
 	struct client *c = make_member();
 
-	congested_since = 100;
+	if (lates[_i].why != SILENT)
+		options.heartbeat = 0;
 	c->state = (unsigned char)lates[_i].state;
 	c->blocked = lates[_i].blocked;
-	head = 5 * (uint64_t)LOG_SIZE;
-	slowest = c->cursor = head - lates[_i].behind;
-	for (int late = 0; late < 2; late++) {
-		now = 100 + lates[_i].limit + (unsigned)late;
-		congested = lates[_i].congested;
-		if (_i != 0)
-			c->heard = now;
-		tick();
-		ck_assert_msg(c->state == (late && lates[_i].limit < 999
-						   ? lates[_i].then
-						   : lates[_i].state),
-			      "%s after %u s: %d", lates[_i].what, now,
-			      c->state);
-	}
+	room.congested = lates[_i].congested;
+	c->ws.message_opcode = lates[_i].message ? WS_TEXT : 0;
+	ring.head = 5 * (uint64_t)LOG_SIZE;
+	ring.slowest = c->cursor = ring.head - lates[_i].behind;
+	pass_ticks(lates[_i].ticks);
+	ck_assert_int_eq(c->state, lates[_i].state);
+	pass_ticks(1);
+	ck_assert_int_eq(c->state, lates[_i].then);
 	for (int why = 0; why < REASONS; why++)
-		ck_assert_uint_eq(total.dropped[why],
-				  why == (int)lates[_i].why &&
-					  lates[_i].limit < 999);
+		MUST(totals.ended[why] == (why == (int)lates[_i].why), "%s: %s",
+		     lates[_i].what, reasons[why].label);
 }
 END_TEST
 
 START_TEST(logs_late_request_only_if_begun)
 {
-	static const char end[] = "\r\n\r\n408 Request Timeout\n";
-	struct client *c = &clients[0];
-
-	clear_table();
-	opt.quiet = false;
-	occupy(0, 7, REQUEST);
-	now = 11;
-	tick();
+	make_client(7, REQUEST);
+	options.quiet = false;
+	pass_ticks(11);
 	EXPECT_CALLS("");
-	occupy(0, 7, REQUEST);
-	http_join(c->peer, PEER, HTTP_TEXT("who"));
-	c->filled = 1;
-	now = 22;
-	tick();
-	opt.quiet = true;
-	EXPECT_CALLS(
-		"to 2: 1970-01-01T00:00:00Z who Request refused: 408 Request "
-		"Timeout\n");
-	ck_assert_int_eq(c->state, REPLY);
-	ck_assert_uint_eq(c->until, c->filled);
-	ck_assert_mem_eq(buffers[0] + c->filled - sizeof end + 1, end,
-			 sizeof end - 1);
-	/* a peer that is gone counts as lost only after a part of a request */
-	occupy(0, 7, REQUEST);
-	part(0);
-	ck_assert_uint_eq(total.dropped[LOST], 0);
-	occupy(0, 7, REQUEST);
-	c->filled = 1;
-	part(0);
-	ck_assert_uint_eq(total.dropped[LOST], 1);
+	make_client(7, REQUEST);
+	options.quiet = false;
+	clients[0].buffered = 1;
+	pass_ticks(11);
+	EXPECT_CALLS(LOG "who Request refused: 408 Request Timeout (the "
+			 "request is not complete)\n");
+	EXPECT_IN(reply_text(), "\r\n\r\n408 Request Timeout (the request is "
+				"not complete)\n");
+	ck_assert_uint_eq(totals.refused[408 - 400], 2);
 }
 END_TEST
 
@@ -92,71 +71,46 @@ START_TEST(times_message_from_its_first_byte)
 	struct client *c = make_member();
 
 	receive_bytes(hi, 3);
-	ck_assert_uint_eq(c->deadline, 130);
-	now = 120;
-	c->heard = 120;
+	pass_ticks(20);
+	receive_bytes(hi + 3, sizeof hi - 3);
+	receive_bytes(hi, 3); /* another message */
+	pass_ticks(20);
 	receive_bytes(hi + 3, 3);
-	ck_assert_uint_eq(c->deadline, 130);
-	now = 130;
-	tick();
+	pass_ticks(10);
 	ck_assert_int_eq(c->state, OPEN);
-	now = 131;
-	tick();
+	pass_ticks(1);
 	ck_assert_int_eq(c->state, CLOSING);
-	ck_assert_uint_eq(total.dropped[UNFINISHED], 1);
 }
 END_TEST
 
-/* A congested room reads from no client, so that none can be late. */
-START_TEST(extends_deadlines_while_congested)
+/* Which client is not read cannot be late: all in a congested room or when
+   memory is short, and one in debt. */
+START_TEST(extends_deadlines_while_not_reading)
 {
-	struct client *c = make_quiet_member();
+	struct client *c = make_member();
 
-	congested = true;
-	congested_since = 101;
-	c->deadline = 0;
-	c->heard = 0;
-	c->ws.message = WS_TEXT;
-	tick();
-	ck_assert_int_eq(c->state, OPEN);
-	ck_assert_uint_eq(c->heard, 101);
-	ck_assert_uint_eq(c->deadline, 101 + MESSAGE_TIMEOUT);
-	c->state = REQUEST;
-	c->deadline = 0;
-	tick();
-	ck_assert_int_eq(c->state, REQUEST);
-	ck_assert_uint_eq(c->deadline, 101 + REQUEST_TIMEOUT);
-}
-END_TEST
-
-/* After CLOSE_TIMEOUT a full socket is reset, and counts as late. */
-START_TEST(resets_client_that_does_not_take_close)
-{
-	struct client *c = make_quiet_member();
-
-	c->state = CLOSING;
-	c->deadline = 100;
-	tick();
-	ck_assert_int_eq(c->state, OVER);
-	ck_assert_uint_eq(total.dropped[LATE], 0);
-	c->state = CLOSING;
-	c->blocked = true;
-	tick();
-	ck_assert_int_eq(c->state, OVER);
-	ck_assert_uint_eq(total.dropped[LATE], 1);
-	table[0].fd = -1;
-	reap(0);
-	used = 1; /* as if an entry behind it were in use */
-	tick();
-	ck_assert_uint_eq(total.dropped[LATE], 1);
+	entry_take(1, 8, REQUEST);
+	clients[1].ticks = REQUEST_TIMEOUT;
+	loop.heartbeat_after = 1;
+	c->silent = SILENT_MAX;
+	c->ticks = MESSAGE_TIMEOUT;
+	c->ws.message_opcode = WS_TEXT;
+	room.congested = _i == 0;
+	loop.shortage = _i == 1 ? OF_MEMORY : OF_DESCRIPTORS;
+	c->credit = _i == 2 ? -1 : 0;
+	pass_ticks(1);
+	ck_assert_int_eq(c->state, _i < 3 ? OPEN : DEAD);
+	ck_assert_int_eq(clients[1].state, _i < 2 ? REQUEST : REPLY);
+	ck_assert_int_eq(loop.shortage, NO_SHORTAGE);
+	ck_assert(_i == 3 || (c->silent == 0 && c->ticks == 1));
+	ck_assert(_i >= 2 || clients[1].ticks == 0);
 }
 END_TEST
 
 static void add_deadlines_tests(TCase *t)
 {
-	add_table_test(t, drops_client_one_second_after_deadline, lates);
+	add_table_test(t, drops_client_one_tick_after_deadline, lates);
 	tcase_add_test(t, logs_late_request_only_if_begun);
 	tcase_add_test(t, times_message_from_its_first_byte);
-	tcase_add_test(t, extends_deadlines_while_congested);
-	tcase_add_test(t, resets_client_that_does_not_take_close);
+	tcase_add_loop_test(t, extends_deadlines_while_not_reading, 0, 4);
 }

@@ -1,63 +1,74 @@
 /* SPDX-License-Identifier: MIT */
 /* Listening sockets: opened, inherited, and announced on standard output. */
 
-#define ALL_SIX                                                 \
-	"socket IPv6 stream 0\nreuse 5 1\nonly 5 0\nbind 5 :: " \
-	"8080\n"
-#define ALL_FOUR "socket IPv4 stream 0\nreuse 5 1\nbind 5 0.0.0.0 8080\n"
+#define SIX      "socket IPv6 stream\n"
+#define ALL_SIX  SIX "reuse 5 1\nonly 5 0\nbind 5 :: 8080\n"
+#define ONE_SIX  SIX "reuse 5 1\nonly 5 0\nbind 5 ::1 8080\n"
+#define ALL_FOUR "socket IPv4 stream\nreuse 5 1\nbind 5 0.0.0.0 8080\n"
+#define LOOPBACK "socket IPv4 stream\nreuse 5 1\nbind 5 127.0.0.1 8080\n"
+#define IN_USE   " (choose another port with -p)"
 #define LISTENS  "listen 5\nnonblocking 5\n"
+#define USAGE    "usage: chat [option]...; chat -h lists them\n"
 
-/* A call that fails, all calls then, and whether the server listens. */
+/* The address of -a; a call that fails, and its error; all calls then; what the
+   message adds to the error, or NULL if the server listens nevertheless. */
 static const struct {
-	const char *call, *then;
+	const char *address, *call;
 	int error;
-	bool listens;
+	const char *then, *remedy;
 } failures[] = {
-	{"none", ALL_SIX LISTENS, 0, true},
+	{NULL, "none", 0, ALL_SIX LISTENS, NULL},
+	{"127.0.0.1", "none", 0, LOOPBACK LISTENS, NULL},
 	/* without IPv6: on all addresses of IPv4 */
-	{"socket", "socket IPv6 stream 0\n" ALL_FOUR LISTENS, EAFNOSUPPORT,
-	 true},
-	{"bind", ALL_SIX "close 5\n" ALL_FOUR LISTENS, EADDRNOTAVAIL, true},
-	{"socket", "socket IPv6 stream 0\n", EMFILE, false},
-	{"bind", ALL_SIX "close 5\n", EADDRINUSE, false},
-	{"listen", ALL_SIX "listen 5\nclose 5\n", EADDRINUSE, false},
-	{"fcntl", ALL_SIX LISTENS "close 5\n", EPERM, false},
+	{NULL, "socket", EAFNOSUPPORT, SIX ALL_FOUR LISTENS, NULL},
+	{NULL, "bind", EADDRNOTAVAIL, ALL_SIX "close 5\n" ALL_FOUR LISTENS,
+	 NULL},
+	{"::1", "bind", EADDRNOTAVAIL, ONE_SIX "close 5\n", ""},
+	{NULL, "socket", EMFILE, SIX, ""},
+	{NULL, "bind", EADDRINUSE, ALL_SIX "close 5\n", IN_USE},
+	{NULL, "listen", EADDRINUSE, ALL_SIX "listen 5\nclose 5\n", IN_USE},
+	{"127.0.0.1", "bind", EACCES, LOOPBACK "close 5\n",
+	 " (ports below 1024 need privileges)"},
+	{NULL, "fcntl", EPERM, ALL_SIX LISTENS "close 5\n", ""},
 };
 
-START_TEST(listens_on_all_addresses_or_without_ipv6_on_ipv4)
+START_TEST(listens_or_says_why_not)
 {
+	bool listens = failures[_i].remedy == NULL;
+	const char *ip = failures[_i].address;
+	char want[400];
+
 	clear_table();
+	options.address = ip;
 	queue_answer(failures[_i].call, -1, failures[_i].error);
-	ck_assert_int_eq(listen_here(), failures[_i].listens);
-	EXPECT_CALLS(failures[_i].then);
-	ck_assert_int_eq(used, failures[_i].listens);
-	if (failures[_i].listens) {
-		ck_assert_int_eq(table[0].fd, 5);
-		ck_assert_int_eq(clients[0].state, LISTENING);
-	}
+	EXITS(start_listening());
+	strcpy(want, failures[_i].then);
+	if (!listens)
+		sprintf(want + strlen(want),
+			"to 2: chat: cannot listen on %s, port 8080: %s%s\n"
+			"exit 1\n",
+			ip != NULL ? ip : "::", strerror(failures[_i].error),
+			failures[_i].remedy);
+	EXPECT_CALLS(want);
+	ck_assert_int_eq(loop.used, listens);
+	ck_assert_int_eq(table[0].fd, listens ? 5 : -1);
+	ck_assert_int_eq(clients[0].state, listens ? LISTENING : FREE);
 }
 END_TEST
 
-START_TEST(listens_on_given_address)
+START_TEST(explains_address_it_cannot_use)
 {
 	clear_table();
-	opt.address = "127.0.0.1";
-	opt.port = 80;
-	ck_assert(listen_here());
-	EXPECT_CALLS("socket IPv4 stream 0\nreuse 5 1\nbind 5 127.0.0.1 "
-		     "80\n" LISTENS);
-	opt.address = "::1";
-	queue_answer("bind", -1, EADDRNOTAVAIL);
-	ck_assert(!listen_here());
-	EXPECT_CALLS(
-		"socket IPv6 stream 0\nreuse 5 1\nonly 5 0\nbind 5 ::1 80\n"
-		"close 5\n");
-	opt.address = "127.1";
-	if (setjmp(exited) == 0)
-		listen_here();
-	EXPECT_CALLS(
-		"socket IPv4 stream 0\n"
-		"to 2: chat: \"127.1\" cannot be there: see chat -h\nexit 2\n");
+	queue_answer("socket", -1, EAFNOSUPPORT);
+	queue_answer("bind", -1, EACCES);
+	EXITS(start_listening());
+	EXPECT_IN(trace, SIX ALL_FOUR "close 5\nto 2: chat: cannot listen on "
+				      "0.0.0.0, port 8080: ");
+	clear_calls();
+	options.address = "127.1";
+	EXITS(start_listening());
+	EXPECT_CALLS("socket IPv4 stream\nto 2: chat: -a 127.1: must be a "
+		     "numeric IPv4 or IPv6 address\n" USAGE "exit 2\n");
 }
 END_TEST
 
@@ -65,115 +76,112 @@ END_TEST
 START_TEST(inherits_only_sockets_meant_for_its_pid)
 {
 	clear_table();
-	ck_assert_int_eq(inherit(), 0);
+	ck_assert_int_eq(take_inherited_sockets(), 0);
 	listen_pid = "1234";
-	ck_assert_int_eq(inherit(), 0);
-	listen_pid = NULL;
+	ck_assert_int_eq(take_inherited_sockets(), 0);
 	listen_fds = "2";
-	ck_assert_int_eq(inherit(), 0);
+	listen_pid = NULL;
+	ck_assert_int_eq(take_inherited_sockets(), 0);
 	listen_pid = "1235";
-	ck_assert_int_eq(inherit(), 0);
+	ck_assert_int_eq(take_inherited_sockets(), 0);
 	EXPECT_CALLS("");
 	listen_pid = "1234";
 	listen_fds = "0";
-	ck_assert_int_eq(inherit(), 0);
+	ck_assert_int_eq(take_inherited_sockets(), 0);
 	listen_fds = "2";
-	ck_assert_int_eq(inherit(), 2);
+	ck_assert_int_eq(take_inherited_sockets(), 2);
 	EXPECT_CALLS("listens 3?\nnonblocking 3\nlistens 4?\nnonblocking 4\n");
-	ck_assert_int_eq(table[0].fd, 3);
-	ck_assert_int_eq(table[1].fd, 4);
+	ck_assert(table[0].fd == 3 && table[1].fd == 4);
 	ck_assert_int_eq(clients[1].state, LISTENING);
 	listen_fds = "8";
-	ck_assert_int_eq(inherit(), LISTENERS_MAX);
+	ck_assert_int_eq(take_inherited_sockets(), LISTENERS_MAX);
 	clear_calls();
 	listen_fds = "9";
-	if (setjmp(exited) == 0)
-		inherit();
+	EXITS(take_inherited_sockets());
 	EXPECT_CALLS(
-		"to 2: chat: \"9\" cannot be there: see chat -h\nexit 2\n");
+		"to 2: chat: LISTEN_FDS=9: must be a number from 0 to 8\n" USAGE
+		"exit 2\n");
 }
 END_TEST
 
-START_TEST(refuses_to_inherit_socket_that_does_not_listen)
+START_TEST(refuses_socket_that_does_not_listen)
 {
 	static const char *const calls[] = {"listens", "getsockopt", "fcntl"};
 
 	clear_table();
 	listen_pid = "1234";
 	listen_fds = "1";
-	queue_answer(calls[_i], _i == 0 ? 0 : -1, _i == 0 ? 0 : EPERM);
 	errno = 0;
-	if (setjmp(exited) == 0)
-		inherit();
-	EXPECT_CALLS(
-		_i == 0 ? "listens 3?\n"
-			  "to 2: chat: LISTEN_FDS: Invalid argument\nexit 1\n"
-		: _i == 1
-			? "listens 3?\nto 2: chat: LISTEN_FDS: "
-			  "Operation not permitted\nexit 1\n"
-			: "listens 3?\nnonblocking 3\nto 2: chat: LISTEN_FDS: "
-			  "Operation not permitted\nexit 1\n");
+	queue_answer(calls[_i], _i == 0 ? 0 : -1, _i == 0 ? 0 : EPERM);
+	EXITS(take_inherited_sockets());
+	EXPECT_IN(trace, "to 2: chat: LISTEN_FDS: descriptor 3 is not a "
+			 "listening socket: ");
+	EXPECT_IN(trace, _i == 0 ? "Invalid argument\nexit 1\n"
+				 : "Operation not permitted\nexit 1\n");
 }
 END_TEST
 
-/* The address that it listens on; its printed address; whether it asks for the
-   address that packets to the outside leave from, and gets one. */
+/* The address that it listens on; whether it asks for the one that packets to
+   the outside leave from, and gets one. */
 static const struct {
 	int family;
-	const char *ip, *says;
+	const char *ip;
 	bool asks, routed;
 } places[] = {
-	{AF_INET, "192.0.2.7", "192.0.2.7:8080", false, false},
-	{AF_INET6, "2001:db8::7", "[2001:db8::7]:8080", false, false},
-	{AF_INET6, "::1", "[::1]:8080", false, false},
-	{AF_INET, "0.0.0.0", "192.0.2.99:8080", true, true},
-	{AF_INET6, "::", "192.0.2.99:8080", true, true},
-	{AF_INET6, "::", "127.0.0.1:8080", true, false},
-	{AF_INET, "0.0.0.0", "127.0.0.1:8080", true, false},
+	{AF_INET, "192.0.2.7", false, false},
+	{AF_INET6, "2001:db8::7", false, false},
+	{AF_INET6, "::1", false, false},
+	{AF_INET, "0.0.0.0", true, true},
+	{AF_INET6, "::", true, true},
+	{AF_INET6, "::", true, false},
+	{AF_INET, "0.0.0.0", true, false},
 };
 
 START_TEST(prints_url_that_others_can_open)
 {
-	char want[400];
+	bool asks = places[_i].asks, routed = places[_i].routed;
+	char want[400], own[40];
 
-	clear_table();
-	table[0].fd = 7;
+	make_client(7, LISTENING);
+	options.quiet = false;
+	room.members_max = 42;
 	set_address(&own_address, places[_i].family, places[_i].ip, 8080);
 	set_address(&outward_address, AF_INET, "192.0.2.99", 4321);
-	if (!places[_i].routed)
+	if (!routed)
 		queue_answer("connect", -1, ENETUNREACH);
 	announce(0);
-	snprintf(want, sizeof want,
-		 "name 7\n%s%s%sto 1: chat " VERSION ": open http://%s/ in a "
-		 "browser\n",
-		 places[_i].asks ? "socket IPv4 datagram 0\n"
-				   "connect 6 198.51.100.1 9\n"
-				 : "",
-		 places[_i].routed ? "name 6\n" : "",
-		 places[_i].asks ? "close 6\n" : "", places[_i].says);
+	sprintf(own, places[_i].family == AF_INET ? "%s" : "[%s]",
+		places[_i].ip);
+	sprintf(want,
+		"name 7\n" LOG "%s:8080 Listening for up to 42 clients\n"
+		"%s%s%sto 1: chat 1.0: open http://%s:8080/ in a browser\n",
+		own,
+		asks ? "socket IPv4 datagram\nconnect 6 198.51.100.1 9\n" : "",
+		routed ? "name 6\n" : "", asks ? "close 6\n" : "",
+		routed ? "192.0.2.99"
+		: asks ? "127.0.0.1"
+		       : own);
 	EXPECT_CALLS(want);
 }
 END_TEST
 
 START_TEST(prints_no_url_for_unix_socket)
 {
-	clear_table();
-	table[0].fd = 7;
+	make_client(7, LISTENING);
+	options.quiet = false;
 	own_address.ss_family = AF_UNIX;
 	announce(0);
-	EXPECT_CALLS("name 7\nto 1: chat " VERSION
-		     ": waits for a proxy at a unix-domain socket\n");
+	EXPECT_CALLS("name 7\n" LOG "local Listening for up to 1024 clients\n"
+		     "to 1: chat 1.0: listening on a unix-domain socket\n");
 }
 END_TEST
 
 static void add_listening_tests(TCase *t)
 {
-	add_table_test(t, listens_on_all_addresses_or_without_ipv6_on_ipv4,
-		       failures);
-	tcase_add_test(t, listens_on_given_address);
+	add_table_test(t, listens_or_says_why_not, failures);
+	tcase_add_test(t, explains_address_it_cannot_use);
 	tcase_add_test(t, inherits_only_sockets_meant_for_its_pid);
-	tcase_add_loop_test(t, refuses_to_inherit_socket_that_does_not_listen,
-			    0, 3);
+	tcase_add_loop_test(t, refuses_socket_that_does_not_listen, 0, 3);
 	add_table_test(t, prints_url_that_others_can_open, places);
 	tcase_add_test(t, prints_no_url_for_unix_socket);
 }

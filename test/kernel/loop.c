@@ -3,168 +3,185 @@
 
 START_TEST(pauses_when_poll_fails)
 {
-	make_listener();
-	news = false;
+	make_client(3, LISTENING);
 	queue_answer("poll", -1, ENOMEM);
-	pass();
-	EXPECT_CALLS("poll 1 1000\npoll 0 100\n");
-	ck_assert_int_eq(table[0].revents, 0);
-	news = false;
+	run_once();
+	EXPECT_CALLS("poll 1 25000\npoll 0 100\n");
 	queue_answer("poll", -1, EINTR);
-	pass();
-	ck_assert_ptr_null(strstr(trace, "poll 0"));
+	run_once();
+	EXPECT_CALLS("poll 1 25000\n");
 }
 END_TEST
 
-START_TEST(serves_clients_in_rotating_order)
+START_TEST(reads_clients_in_rotating_order)
 {
-	make_listener();
-	occupy(1, 5, OPEN);
-	occupy(2, 6, OPEN);
-	for (int i = 0; i < 3; i++)
-		table[i].events = table[i].revents = i > 0 ? POLLIN : 0;
+	make_client(3, LISTENING);
+	entry_take(1, 5, OPEN);
+	entry_take(2, 6, OPEN);
 	for (int k = 1; k < 6; k++) {
-		queue_answer("poll", 2, 0);
-		pass();
-		ck_assert_int_eq(turn, k % 3);
-		EXPECT_CALLS(k % 3 == 2 ? "poll 3 0\nrecv 6\nrecv 5\n"
-					: "poll 3 0\nrecv 5\nrecv 6\n");
-		news = true;
-		answers = answered = 0;
 		table[1].revents = table[2].revents = POLLIN;
+		queue_answer("poll", 2, 0);
+		run_once();
+		ck_assert_int_eq(loop.first, k % 3);
+		EXPECT_CALLS(k % 3 == 2 ? "poll 3 25000\nrecv 6\nrecv 5\n"
+					: "poll 3 25000\nrecv 5\nrecv 6\n");
 	}
+	run_once(); /* nothing is ready, and revents is not looked at */
+	EXPECT_CALLS("poll 3 25000\n");
 }
 END_TEST
 
-START_TEST(poll_interest_follows_state)
+START_TEST(writes_and_frees_before_poll)
+{
+	make_member();
+	entry_take(1, 8, DEAD);
+	entry_take(2, 9, OPEN);
+	clients[2].cursor = 6;
+	ring.head = 10;
+	run_once();
+	EXPECT_CALLS("send 7 10\nsend 9 4\nclose 8\npoll 3 25000\n");
+	ck_assert_uint_eq(ring.slowest, 10);
+}
+END_TEST
+
+START_TEST(poll_events_follow_state)
 {
 	static const short wants[] = {
-		[LISTENING] = POLLIN, [REQUEST] = POLLIN, [REPLY] = 0,
-		[OPEN] = POLLIN,      [CLOSING] = POLLIN, [DRAIN] = POLLIN,
-		[OVER] = 0,
+		[LISTENING] = POLLIN,
+		[REQUEST] = POLLIN,
+		[REPLY] = POLLOUT,
+		[OPEN] = POLLIN | POLLOUT,
+		[CLOSING] = POLLIN | POLLOUT,
+		[DRAIN] = POLLIN,
+		[DEAD] = 0,
 	};
 	struct client c = {0};
 
-	for (c.state = LISTENING; c.state <= OVER; c.state++) {
+	for (c.state = FREE; c.state <= DEAD; c.state++) {
 		bool reads = c.state == REQUEST || c.state == OPEN;
-		short out = c.state == REPLY || c.state == OPEN ||
-					    c.state == CLOSING
-				    ? POLLOUT
-				    : 0;
+		short in = wants[c.state] & POLLIN;
+		short out = wants[c.state] & POLLOUT;
 
-		ck_assert_int_eq(interest(&c), wants[c.state]);
-		congested = true;
-		ck_assert_int_eq(interest(&c), reads ? 0 : wants[c.state]);
-		congested = false;
-		c.blocked = true;
-		if (out)
-			ck_assert_int_eq(interest(&c), wants[c.state] | out);
-		c.blocked = false;
+		ck_assert_int_eq(poll_events(&c), in);
+		c.blocked = out != 0;
+		ck_assert_int_eq(poll_events(&c), in | out);
+		room.congested = true;
+		ck_assert_int_eq(poll_events(&c), reads ? out : in | out);
+		loop.shortage = OF_MEMORY;
+		ck_assert_int_eq(poll_events(&c), 0);
+		loop.shortage = NO_SHORTAGE;
+		room.congested = c.blocked = false;
 	}
 }
 END_TEST
 
-START_TEST(counts_time_by_monotonic_clock)
+START_TEST(waits_until_next_tick)
 {
-	clock_now.tv_sec = 10;
-	clock_now.tv_nsec = 999999999;
-	count_time(0);
-	ck_assert_uint_eq(served, 1000); /* the clock has run long before */
-	ck_assert_uint_eq(now, 1);
-	clock_now.tv_sec = 13;
-	clock_now.tv_nsec = 499000000;
-	count_time(5000);
-	ck_assert_uint_eq(served, 3500);
-	ck_assert_uint_eq(now, 3);
-	clock_now.tv_sec = 20;
-	clock_now.tv_nsec = 999999999;
-	count_time(4000);
-	ck_assert_uint_eq(served, 3500 + 5000);
-	clock_now.tv_sec = 90;
-	count_time(1500); /* the process was stopped */
-	ck_assert_uint_eq(served, 3500 + 5000 + 2500);
+	clock_now = (struct timespec){1000, 999999999};
+	ck_assert_uint_eq(clock_ms(), 1000999);
+	loop.last_tick = 999500;
+	loop.tick_after = 2;
+	ck_assert_int_eq(ms_until_tick(), 501);
+	loop.tick_after = 1;
+	ck_assert_int_eq(ms_until_tick(), 0);
+	tick_soon(); /* not later, though the last was a second ago */
+	ck_assert_uint_eq(loop.tick_after, 1);
 }
 END_TEST
 
-START_TEST(stays_calm_without_events)
+/* Called in poll(): the client says "Hi" five seconds later. */
+static void speak(void)
 {
-	make_listener();
-	news = false;
-	calm = true;
-	queue_answer("poll", 0, 0);
-	pass();
-	EXPECT_CALLS("poll 1 25000\n");
-	ck_assert(calm);
+	clock_now.tv_sec += 5;
+	table[0].revents = POLLIN;
+	queue_bytes("\x81\x82\0\0\0\0Hi", 8);
+	queue_answer("poll", 1, 0);
 }
-END_TEST
 
+/* A message does not end its sleep, nor delay the heartbeat. */
 START_TEST(sleeps_until_heartbeat_in_quiet_room)
 {
-	make_quiet_member();
+	make_member();
+	during_poll = speak;
+	run_once();
+	EXPECT_CALLS("poll 1 25000\nrecv 7\n");
+	during_poll = NULL;
+	run_once();
+	EXPECT_CALLS("send 7 4\npoll 1 20000\n");
+	ck_assert_uint_eq(loop.last_tick, 25000);
+	run_once();
+	EXPECT_CALLS("send 7 16\npoll 1 25000\n");
+	ck_assert_mem_eq(outgoing, "\x89\0\x81\x0c{\"online\":1}", 16);
+	/* for an hour if there is none */
+	options.heartbeat = 0;
 	tick();
-	ck_assert_uint_eq(next_tick(), 125);
-	served = 101 * 1000 + 1;
-	ck_assert_int_eq(until_tick(), 23999);
-	ck_assert(!clients[0].owes_ping);
-	now = 125;
-	tick();
-	ck_assert(clients[0].owes_ping && clients[0].owes_notice);
-	ck_assert_uint_eq(next_tick(), 150);
+	run_once();
+	run_once();
+	EXPECT_CALLS("send 7 16\npoll 1 3600000\npoll 1 3600000\n");
 }
 END_TEST
 
-START_TEST(sleeps_an_hour_without_heartbeat)
+/* Each case but the first needs a tick in a second, before the heartbeat. */
+START_TEST(ticks_soon_while_something_is_due)
 {
-	opt.heartbeat = 0;
-	ticked = 10;
-	calm = true;
-	ck_assert_uint_eq(next_tick(), 3600);
-	ticked = 3600;
-	ck_assert_uint_eq(next_tick(), 7200);
-	opt.heartbeat = 1;
-	ck_assert_uint_eq(next_tick(), 3601);
-	calm = false;
-	opt.heartbeat = 0;
-	ck_assert_uint_eq(next_tick(), 3601);
-	/* without heartbeat, nothing is due for a client that is silent */
-	now = 1000;
-	ck_assert(rests(&(struct client){.state = OPEN}));
-	opt.heartbeat = 1;
-	ck_assert(!rests(&(struct client){.state = OPEN}));
-	ck_assert(rests(&(struct client){.state = OPEN, .heard = 999}));
-}
-END_TEST
+	struct client *c = make_member();
 
-/* Each case is a reason to tick in a second, and not at the next heartbeat. */
-START_TEST(ticks_each_second_while_something_is_due)
-{
-	struct client *c = make_quiet_member();
-
+	clock_now = (struct timespec){10, 250000000};
 	switch (_i) {
-	case 0: c->blocked = true; break;
-	case 1: c->credit = -opt.rate - 1; break;
-	case 2: c->ws.message = WS_TEXT; break;
-	case 3: c->heard = 75; break;
+	case 1: c->blocked = true; break;
+	case 2: c->credit = -1; break;
+	case 3: c->ws.message_opcode = WS_TEXT; break;
 	case 4: c->state = REQUEST; break;
-	case 5: c->state = CLOSING; break;
-	case 6: people = 2; break;
-	case 7: accepting = false; break;
-	case 8: congested = true; break;
+	case 5: c->state = REPLY; break; /* and at once DRAIN */
+	case 6: c->state = CLOSING; break;
+	case 7: room.members = 2; break;
+	case 8: loop.shortage = OF_DESCRIPTORS; break;
+	case 9: loop.shortage = OF_MEMORY; break;
+	case 10: /* is congested */
+		c->blocked = room.congested = true;
+		ring.head = LOG_SIZE;
 	}
-	c->deadline = c->moved = congested_since = 101;
-	tick();
-	ck_assert_uint_eq(next_tick(), 102);
+	run_once();
+	EXPECT_CALLS(_i == 0   ? "poll 1 14750\n"
+		     : _i == 5 ? "shutdown 7\npoll 1 750\n"
+			       : "poll 1 750\n");
+}
+END_TEST
+
+/* Nobody was read meanwhile: that is not held against anybody. */
+START_TEST(counts_one_tick_after_stop_of_an_hour)
+{
+	static const enum state states[] = {OPEN, REQUEST, CLOSING, DRAIN};
+
+	make_member();
+	clients[0].ws.message_opcode = WS_TEXT;
+	for (int i = 0; i < 4; i++) {
+		entry_take(i, 7 + i, states[i]);
+		clients[i].blocked = states[i] != DRAIN;
+	}
+	tick_soon();
+	loop.heartbeat_after = 7;
+	clock_now.tv_sec += 3600;
+	run_once();
+	EXPECT_CALLS("poll 4 0\n");
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(clients[i].state, states[i]);
+		ck_assert_uint_eq(clients[i].stuck + clients[i].ticks, 1);
+	}
+	ck_assert_uint_eq(loop.heartbeat_after, 6);
+	run_once();
+	EXPECT_CALLS("poll 4 1000\n");
 }
 END_TEST
 
 static void add_loop_tests(TCase *t)
 {
 	tcase_add_test(t, pauses_when_poll_fails);
-	tcase_add_test(t, serves_clients_in_rotating_order);
-	tcase_add_test(t, poll_interest_follows_state);
-	tcase_add_test(t, counts_time_by_monotonic_clock);
-	tcase_add_test(t, stays_calm_without_events);
+	tcase_add_test(t, reads_clients_in_rotating_order);
+	tcase_add_test(t, writes_and_frees_before_poll);
+	tcase_add_test(t, poll_events_follow_state);
+	tcase_add_test(t, waits_until_next_tick);
 	tcase_add_test(t, sleeps_until_heartbeat_in_quiet_room);
-	tcase_add_test(t, sleeps_an_hour_without_heartbeat);
-	tcase_add_loop_test(t, ticks_each_second_while_something_is_due, 0, 9);
+	tcase_add_loop_test(t, ticks_soon_while_something_is_due, 0, 11);
+	tcase_add_test(t, counts_one_tick_after_stop_of_an_hour);
 }

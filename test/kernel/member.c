@@ -1,58 +1,75 @@
 /* SPDX-License-Identifier: MIT */
-/* One client in the room: joining, credit, pings, notices, and closing. */
+/* One client: its request, credit, pings, notices, and closing. */
 
 START_TEST(joins_at_start_of_history)
 {
 	static const unsigned char nothing[WS_BUFFER];
-	struct client *c = &clients[0];
+	struct client *c = make_client(7, REQUEST);
 
-	clear_table();
-	occupy(0, 7, REQUEST);
-	head = 2000;
-	slowest = 1500;
-	past[0] = 1000;
-	total.messages = 1;
+	options.quiet = false;
+	ring.head = 2000;
+	ring.slowest = 1500;
+	ring.message_start[0] = 1000;
+	totals.messages = 1;
+	room.members = room.members_peak = 5;
 	receive_bytes(handshake, strlen(handshake));
+	EXPECT_CALLS("recv 7\n" LOG "who Client connected (6 online)\n");
 	ck_assert_int_eq(c->state, OPEN);
-	ck_assert_uint_eq(c->cursor, 1000);
-	ck_assert_uint_eq(slowest, 1000);
+	ck_assert(c->cursor == 1000 && ring.slowest == 1000);
 	ck_assert_int_eq(c->credit, 100);
-	ck_assert_int_eq(people, 1);
-	ck_assert_int_eq(people_peak, 1);
-	ck_assert_uint_eq(total.in, strlen(handshake));
-	ck_assert(c->owes_notice);
+	ck_assert(room.members_peak == 6 && totals.joins == 1);
+	ck_assert_uint_eq(totals.bytes_in, strlen(handshake));
+	ck_assert(c->notice_due && !c->ping_due);
 	/* a request that came whole is parsed where recv() put it */
 	ck_assert_mem_eq(buffers[0], nothing, sizeof nothing);
 	/* a client that starts later than others leaves the slowest as it is */
-	slowest = 900;
-	occupy(0, 7, REQUEST);
+	ring.slowest = 900;
+	room.members = 1;
+	make_client(7, REQUEST);
 	receive_bytes(handshake, strlen(handshake));
-	ck_assert_uint_eq(slowest, 900);
+	ck_assert(ring.slowest == 900 && room.members_peak == 6);
 }
 END_TEST
 
-START_TEST(refuses_foreign_origin)
-{
-	static const char start[] = "GET / HTTP/1.1\r\nOrigin: http://";
-	static const char end[] = "\r\n\r\n403 Forbidden\n";
-	struct client *c = &clients[0];
-	char request[600], want[300], who[201];
+/* A request line and fields; what the log says, and the answer from the status
+   on.  Long fields are cut.  With -o a, and in a full room. */
+#define LONG "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+static const struct {
+	const char *line, *fields, *logs;
+} refusals[] = {
+	{"GET /no?a", "", "Request refused: 404 Not Found (nothing is at /no)"},
+	{"GET /metrics", UPGRADE_FIELDS,
+	 "Handshake refused: 404 Not Found (nothing is at /metrics)"},
+	{"GET /", UPGRADE_FIELDS "Origin: http://" LONG LONG LONG "\r\n",
+	 "Handshake refused: 403 Forbidden (Origin http://" LONG LONG
+	 "x does not match Host a; allow it with -o)"},
+	{"GET http://" LONG LONG LONG "/", UPGRADE_FIELDS,
+	 "Handshake refused: 403 Forbidden (Host " LONG LONG
+	 "xxxxxxxx is not one given with -o)"},
+	{"GET /", UPGRADE_FIELDS,
+	 "Handshake refused: 503 Service Unavailable (the room is full: 1024 "
+	 "clients)"},
+};
 
-	memset(who, 'x', sizeof who - 1);
-	who[sizeof who - 1] = '\0';
-	snprintf(request, sizeof request, "%s%s\r\n%s", start, who,
-		 strchr(handshake, '\n') + 1);
-	clear_table();
-	opt.quiet = false;
-	occupy(0, 7, REQUEST);
+START_TEST(logs_and_answers_why_request_is_refused)
+{
+	const char *logs = refusals[_i].logs;
+	char request[600], want[300];
+	struct client *c = make_client(7, REQUEST);
+
+	options.quiet = false;
+	options.hosts[0] = "a";
+	options.host_count = 1;
+	room.members = CLIENTS_MAX;
+	sprintf(request, "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", refusals[_i].line,
+		refusals[_i].fields);
 	receive_bytes(request, strlen(request));
+	sprintf(want, "recv 7\n" LOG "who %s\n", logs);
+	EXPECT_CALLS(want);
 	ck_assert_int_eq(c->state, REPLY);
-	ck_assert_uint_eq(c->until, c->filled);
-	ck_assert_mem_eq(buffers[0] + c->filled - sizeof end + 1, end,
-			 sizeof end - 1);
-	snprintf(want, sizeof want,
-		 "  Origin http://%.92s, Host a: see option -o\n", who);
-	ck_assert_ptr_nonnull(strstr(trace, want));
+	sprintf(want, "\r\n\r\n%s\n", strchr(logs, ':') + 2);
+	EXPECT_IN(reply_text(), want);
+	ck_assert_uint_eq(totals.refused[atoi(strchr(logs, ':') + 2) - 400], 1);
 }
 END_TEST
 
@@ -62,18 +79,22 @@ START_TEST(charges_each_frame_to_credit)
 					      0x8a, 0x80, 0, 0, 0, 0};
 	struct client *c = make_member();
 
-	for (opt.rate = 0; opt.rate < 3; opt.rate++) {
+	for (options.rate = 0; options.rate < 3; options.rate++) {
 		c->credit = 1;
 		receive_bytes(pongs, sizeof pongs);
-		ck_assert_int_eq(c->credit, opt.rate == 0 ? 1 : -1);
-		ck_assert_int_eq(interest(c), opt.rate == 0 ? POLLIN : 0);
+		ck_assert_int_eq(c->credit, options.rate == 0 ? 1 : -1);
+		ck_assert_int_eq(poll_events(c),
+				 options.rate == 0 ? POLLIN : 0);
 	}
-	opt.rate = 20;
-	now = 103;
+	options.rate = 20;
+	loop.tick_after = 3;
 	tick();
 	ck_assert_int_eq(c->credit, -1 + 3 * 20);
-	c->heard = now = 1000;
-	tick();
+	c->credit = -1;
+	loop.tick_after = 25;
+	tick(); /* BURST seconds at most */
+	ck_assert_int_eq(c->credit, 99);
+	pass_ticks(1);
 	ck_assert_int_eq(c->credit, 100);
 }
 END_TEST
@@ -83,72 +104,82 @@ START_TEST(sends_pings_and_notices)
 	static const unsigned char want[] = "\x89\0\x81\x0c{\"online\":1}";
 	struct client *c = make_member();
 
-	announced = 1;
-	c->heard = now = 125;
-	tick();
+	pass_ticks(24);
+	ck_assert(!c->ping_due && !c->notice_due);
+	pass_ticks(1);
 	flush(0);
 	ck_assert_mem_eq(outgoing, want, sizeof want - 1);
 	/* and again only after a change, or at the next heartbeat */
-	now = 126;
-	tick();
-	ck_assert(!c->owes_ping && !c->owes_notice);
-	people = 2;
-	now = 127;
-	tick();
-	ck_assert(!c->owes_ping && c->owes_notice);
-	c->owes_notice = false;
-	now = 128;
-	tick();
-	ck_assert(!c->owes_notice);
+	room.members = 2;
+	pass_ticks(1);
+	ck_assert(!c->ping_due && c->notice_due);
+	pass_ticks(1);
+	ck_assert(c->notice_due);
+	c->notice_due = false;
+	pass_ticks(22);
+	ck_assert(!c->notice_due && c->silent == 1);
+	pass_ticks(2);
+	ck_assert(c->ping_due && c->notice_due && c->silent == 2);
+	receive_bytes("\x8a", 1);
+	ck_assert_uint_eq(c->silent, 0);
 }
 END_TEST
 
 START_TEST(sends_no_notice_as_bare_relay)
 {
+	struct client *c;
+
 	for (int i = 0; i < 4; i++) {
-		opt.history = i & 1;
-		opt.heartbeat = i & 2;
-		ck_assert(gives_notice() == (i > 0));
+		c = make_member();
+		options.history = i & 1;
+		options.heartbeat = i & 2;
+		room.members = 2;
+		tick();
+		ck_assert(c->notice_due == (i > 0));
 	}
 }
 END_TEST
 
 /* However full the outbox is, a Close fits; and a pong that fits is not sent
-   before the end of the pass. */
+   before the next pass. */
 START_TEST(keeps_outbox_room_for_close)
 {
 	struct client *c = make_member();
 
-	head = 10;
-	ck_assert(put(0, WS_PONG, buffers[1], 125));
+	ck_assert_int_eq(PRIVATE_MAX, HTTP_SWITCH_LENGTH);
+	ring.head = 10;
+	ck_assert(queue_frame(0, WS_PONG, buffers[1], 125));
 	EXPECT_CALLS("");
-	while (add(c, WS_PONG, "", 0))
-		;
-	ck_assert_int_eq(c->outbox_size, OUTBOX - CLOSE_FRAME - 1);
-	c->outbox_size++;
-	ck_assert(add(c, WS_CLOSE, "\x03\xe8", 2));
-	ck_assert_int_eq(c->outbox_size, OUTBOX);
+	ck_assert(c->outbox_at == 10 && c->outbox_len == 127);
+	c->outbox_len = PRIVATE_MAX - 1;
+	ck_assert(!outbox_append(c, WS_PONG, "", 0));
+	c->outbox_len = PRIVATE_MAX;
+	ck_assert(outbox_append(c, WS_CLOSE, "\x03\xe8", 2));
+	ck_assert_int_eq(c->outbox_len, OUTBOX_SIZE);
+	c->outbox_len = PRIVATE_MAX - 2;
+	ck_assert(outbox_append(c, WS_PONG, "", 0));
 }
 END_TEST
 
+/* After our Close, messages and pings change nothing; the peer's Close, or an
+   illegal frame, is its answer. */
 START_TEST(takes_any_answer_to_its_close)
 {
-	static const unsigned char close[] = {0x88, 0x80, 0, 0, 0, 0};
 	struct client *c = make_member();
 
 	say_goodbye();
-	ck_assert_int_eq(c->state, CLOSING);
-	ck_assert(!c->closed);
 	flush(0);
 	ck_assert_mem_eq(outgoing, "\x88\x02\x03\xe9", 4);
-	receive_bytes(close, sizeof close);
-	ck_assert(c->closed);
-	/* an illegal frame is an answer as well */
-	c = make_member();
-	say_goodbye();
-	receive_bytes("\xff", 1);
-	ck_assert(c->closed);
-	ck_assert_uint_eq(total.dropped[PROTOCOL], 0);
+	receive_bytes("\x89\x80\0\0\0\0\x81\x82\0\0\0\0Hi", 14);
+	ck_assert(!c->peer_closed && c->outbox_len == 0);
+	ck_assert_uint_eq(totals.messages, 0);
+	if (_i == 0) /* what follows its Close is of no interest */
+		receive_bytes("\x88\x80\0\0\0\0\xff", 7);
+	else
+		receive_bytes("\xff", 1);
+	ck_assert(c->state == CLOSING && c->peer_closed);
+	for (int why = 0; why < REASONS; why++)
+		ck_assert_uint_eq(totals.ended[why], why == GOING_AWAY);
 }
 END_TEST
 
@@ -157,16 +188,16 @@ START_TEST(sends_nothing_after_close)
 	const unsigned char *data;
 	struct client *c = make_member();
 
-	head = 10;
-	add(c, WS_CLOSE, "\x03\xe8", 2);
-	c->until = c->cursor;
+	ring.head = 10;
+	outbox_append(c, WS_CLOSE, "\x03\xe8", 2);
+	c->outbox_at = c->cursor;
 	c->outbox_sent = 1;
 	c->state = CLOSING;
-	c->owes_ping = c->owes_notice = true;
-	ck_assert_uint_eq(rest(0, &data), 3);
+	c->ping_due = c->notice_due = true;
+	ck_assert_uint_eq(next_chunk(c, &data), 3);
 	flush(0);
 	EXPECT_CALLS("send 7 3\n");
-	ck_assert_uint_eq(rest(0, &data), 0);
+	ck_assert_uint_eq(next_chunk(c, &data), 0);
 	ck_assert_uint_eq(c->cursor, 0);
 }
 END_TEST
@@ -174,11 +205,11 @@ END_TEST
 static void add_member_tests(TCase *t)
 {
 	tcase_add_test(t, joins_at_start_of_history);
-	tcase_add_test(t, refuses_foreign_origin);
+	add_table_test(t, logs_and_answers_why_request_is_refused, refusals);
 	tcase_add_test(t, charges_each_frame_to_credit);
 	tcase_add_test(t, sends_pings_and_notices);
 	tcase_add_test(t, sends_no_notice_as_bare_relay);
 	tcase_add_test(t, keeps_outbox_room_for_close);
-	tcase_add_test(t, takes_any_answer_to_its_close);
+	tcase_add_loop_test(t, takes_any_answer_to_its_close, 0, 2);
 	tcase_add_test(t, sends_nothing_after_close);
 }

@@ -8,65 +8,106 @@
 
 START_TEST(parses_numbers_strictly)
 {
-	static const char *const bad[] = {"10",
-					  "",
-					  "-1",
-					  "+1",
-					  " 1",
-					  "1x",
-					  "x",
-					  "99x",
-					  "/",
-					  ":",
-					  "99999999999999999999999"};
+	static const char *const bad[] = {"10", "",  "-1",  "+1", " 1",
+					  "1x", "x", "99x", "/",  ":"};
 
 	for (size_t i = 0; i < COUNT(bad); i++)
-		MUST(number(bad[i], 9) == -1, "%s", bad[i]);
-	ck_assert_int_eq(number(":", 99), -1);
-	ck_assert_int_eq(number("0", 9), 0);
-	ck_assert_int_eq(number("9", 9), 9);
-	ck_assert_int_eq(number("2147483647", INT_MAX), INT_MAX);
-	ck_assert_int_eq(number("2147483648", INT_MAX), -1);
+		MUST(parse_number(bad[i], 9) == -1, "%s", bad[i]);
+	ck_assert_int_eq(parse_number(":", 99), -1);
+	ck_assert(parse_number("0", 9) == 0 && parse_number("9", 9) == 9);
+	ck_assert_int_eq(parse_number("2147483647", INT_MAX), INT_MAX);
+	ck_assert_int_eq(parse_number("2147483648", INT_MAX), -1);
+	ck_assert_int_eq(parse_number("99999999999999999999", INT_MAX), -1);
 }
 END_TEST
 
+/* Reads options, from the words of a line. */
+static void read_line(const char *line)
+{
+	static char text[400], *argv[50] = {program};
+	int argc = 1;
+
+	strcpy(text, line);
+	for (char *word = strtok(text, " "); word != NULL;
+	     word = strtok(NULL, " "))
+		argv[argc++] = strcmp(word, "''") == 0 ? word + 2 : word;
+	optind = 1;
+	EXITS(read_options(argc, argv));
+}
+
 START_TEST(accepts_largest_option_values)
 {
-	static char name[] = "chat", rate[] = "-l1000000", history[] = "-n1000",
-		    heartbeat[] = "-t86400", port[] = "-p65535";
-	static char *argv[] = {name, rate, history, heartbeat, port, NULL};
+	read_line("");
+	ck_assert(options.rate == 20 && options.history == 100);
+	ck_assert(options.heartbeat == 25 && options.port == 8080);
+	ck_assert(options.quiet == 0 && options.address == NULL);
+	read_line("-l1000000 -n1000 -t86400 -p65535 -q -a ::1 -a ::2 -oa -ob");
+	ck_assert(options.rate == 1000000 && options.history == 1000);
+	ck_assert(options.heartbeat == 86400 && options.port == 65535);
+	ck_assert(options.quiet == 1 && options.host_count == 2);
+	ck_assert_str_eq(options.address, "::2"); /* the last */
+	ck_assert_str_eq(options.hosts[1], "b");
+	EXPECT_CALLS("");
+}
+END_TEST
 
-	read_options(5, argv);
-	ck_assert_int_eq(opt.rate, 1000000);
-	ck_assert_int_eq(opt.history, 1000);
-	ck_assert_int_eq(opt.heartbeat, 86400);
-	ck_assert_int_eq(opt.port, 65535);
+static const struct {
+	const char *line, *error;
+} mistakes[] = {
+	{"-p 65536", "-p 65536: must be a number from 0 to 65535"},
+	{"-p ''", "-p \"\": must be a number from 0 to 65535"},
+	{"-l 1000001", "-l 1000001: must be a number from 0 to 1000000"},
+	{"-n 1001", "-n 1001: must be a number from 0 to 1000"},
+	{"-t 86401", "-t 86401: must be a number from 0 to 86400"},
+	{"-q -p", "-p: needs a value"},
+	{"-qx -p 1", "-x: is not an option"},
+	{"-h room", "room: is not an option"},
+	{"-o1 -o2 -o3 -o4 -o5 -o6 -o7 -o8 -o9 -oa -ob -oc -od -oe -of -og -oh",
+	 "-o h: only 16 may be given"},
+};
+
+START_TEST(explains_wrong_options)
+{
+	char want[200];
+
+	snprintf(want, sizeof want, "to 2: chat: %s\n" USAGE "exit 2\n",
+		 mistakes[_i].error);
+	read_line(mistakes[_i].line);
+	EXPECT_CALLS(want);
 }
 END_TEST
 
 START_TEST(help_shows_defaults_and_limits)
 {
 	static const char *const parts[] = {
-		"usage: chat [-hqV] [-a address] [-l rate] [-n history] "
-		"[-o host]... [-p port] [-t heartbeat]\n",
-		"any (20)\n",
-		"at most 1000 (100)\n",
-		"any free one (8080)\n",
-		"none (25)\n",
-		"1024 people, 4096 bytes a message, 1048576 bytes of log.\n",
-		"\nexit 0\n",
+		"to 1: " USAGE "Serves a chat room ",
+		".\n\n  -a address    listen on ",
+		"no limit (default: 20)\n",
+		"a new client (default: 100)\n",
+		"host[:port]; repeatable\n",
+		"any free port (default: 8080)\n",
+		"none (default: 25)\n",
+		"\nThis build: 1024 clients, 4096 bytes per message, 1048576 "
+		"bytes of ring.\nexit 0\n",
 	};
 
-	if (setjmp(exited) == 0)
-		help();
+	read_line("-l 9 -n 8 -t 7 -p 6 -V -h");
 	for (size_t i = 0; i < COUNT(parts); i++)
-		ck_assert_ptr_nonnull(strstr(trace, parts[i]));
+		EXPECT_IN(trace, parts[i]);
+	for (const char *line = trace + 6; *line != '\0';
+	     line = strchr(line, '\n') + 1)
+		ck_assert_uint_le(strcspn(line, "\n"), 80);
+	clear_calls();
+	options.help = 0;
+	read_line("-V");
+	EXPECT_CALLS("to 1: chat " VERSION "\nexit 0\n");
 }
 END_TEST
 
+#define ENOUGH (TABLE_SIZE + OTHER_FILES)
+
 START_TEST(keeps_descriptors_0_to_2_taken)
 {
-	descriptors.rlim_cur = descriptors.rlim_max = TABLE + FILES;
 	prepare();
 	EXPECT_CALLS(NULLS SIGNALS);
 	for (int fd = 0; fd < 3; fd++)
@@ -75,53 +116,55 @@ START_TEST(keeps_descriptors_0_to_2_taken)
 	EXPECT_CALLS(NULLS NULLS NULLS NULLS SIGNALS);
 	queue_answer("open", -1, EMFILE);
 	prepare();
-	ck_assert_ptr_nonnull(strstr(trace, NULLS "close -1\nignore PIPE\n"));
+	EXPECT_IN(trace, NULLS "close -1\nignore PIPE\n");
+	clear_calls();
+	queue_answer("getrlimit", -1, EPERM);
+	EXITS(fit_table());
+	EXPECT_CALLS("to 2: chat: cannot read the limit of open files: "
+		     "Operation not permitted\nexit 1\n");
 }
 END_TEST
 
-/* The soft and the hard limit; the limit that it asks for; its room. */
+/* The soft and the hard limit; the limit that it asks for; the one that it has
+   then; how many members there may be. */
 static const struct {
-	int soft, hard, asks, people;
-	const char *says;
+	int soft, hard, asks, has, members;
 } limits[] = {
-	{TABLE + FILES, TABLE + FILES + 9, 0, CLIENTS_MAX, ""},
-	{100000, 100000, 0, CLIENTS_MAX, ""},
-	{TABLE + FILES - 1, 100000, TABLE + FILES, CLIENTS_MAX, ""},
-	{64, TABLE + FILES - 3, TABLE + FILES - 3, CLIENTS_MAX - 3,
-	 "to 2: chat: ulimit -n leaves room for 1021\n"},
-	{33, 33, 33, 1, "to 2: chat: ulimit -n leaves room for 1\n"},
-	{32, 32, 32, 0, "to 2: chat: ulimit -n leaves room for 0\nexit 1\n"},
+	{ENOUGH, ENOUGH + 9, 0, ENOUGH, 1024},
+	{100000, 100000, 0, 100000, 1024},
+	{ENOUGH - 1, 100000, ENOUGH, ENOUGH, 1024},
+	{64, ENOUGH - 3, ENOUGH - 3, ENOUGH - 3, 1021},
+	{64, 100000, ENOUGH, 64, 32}, /* setrlimit() fails */
+	{33, 33, 33, 33, 1},
+	{32, 32, 32, 32, 0},
+	{31, 31, 31, 31, 0},
+	{20, 20, 20, 20, 0},
 };
 
-START_TEST(sizes_table_by_descriptor_limit)
+START_TEST(fits_table_to_descriptor_limit)
 {
-	char want[200] = "";
+	int members = limits[_i].members, has = limits[_i].has;
+	char want[300] = "";
 
-	ck_assert_int_eq(CLIENTS_MAX, 1024);
 	descriptors.rlim_cur = (rlim_t)limits[_i].soft;
 	descriptors.rlim_max = (rlim_t)limits[_i].hard;
-	if (setjmp(exited) == 0)
-		size_table();
+	if (limits[_i].asks > has)
+		queue_answer("setrlimit", -1, EPERM);
+	EXITS(fit_table());
 	if (limits[_i].asks > 0)
 		sprintf(want, "descriptors %d\n", limits[_i].asks);
-	strcat(want, limits[_i].says);
+	if (members < 1024)
+		sprintf(want + strlen(want),
+			"to 2: chat: %s: the limit of open files, %d, leaves "
+			"room for %d of 1024 clients; 1056 are needed (ulimit "
+			"-n, LimitNOFILE=)\n%s",
+			members > 0 ? "warning" : "cannot start", has, members,
+			members > 0 ? "" : "exit 1\n");
 	EXPECT_CALLS(want);
-	ck_assert_int_eq(people_max, limits[_i].people);
-	ck_assert_int_eq(slots, people_max + LISTENERS_MAX + SPARE_SLOTS);
-	if (people_max > 0) {
-		ck_assert_int_eq(table[0].fd, -1);
-		ck_assert_int_eq(table[TABLE - 1].fd, -1);
-	}
-}
-END_TEST
-
-START_TEST(exits_when_getrlimit_fails)
-{
-	queue_answer("getrlimit", -1, EPERM);
-	if (setjmp(exited) == 0)
-		size_table();
-	EXPECT_CALLS(
-		"to 2: chat: getrlimit: Operation not permitted\nexit 1\n");
+	ck_assert_uint_eq(room.members_max, (unsigned)members);
+	ck_assert(members == 0 || loop.slots == members + 8 + SPARE_SLOTS);
+	ck_assert(members == 0 ||
+		  (table[0].fd == -1 && table[TABLE_SIZE - 1].fd == -1));
 }
 END_TEST
 
@@ -132,69 +175,69 @@ START_TEST(exits_at_second_signal)
 	ck_assert_int_eq(stopping, 0);
 	on_signal(SIGTERM);
 	EXPECT_CALLS("alarm 1\n");
-	ck_assert_int_eq(stopping, 1);
-	if (setjmp(exited) == 0)
-		on_signal(SIGINT);
+	ck_assert_int_eq(stopping, SIGTERM);
+	EXITS(on_signal(SIGINT));
 	EXPECT_CALLS("exit 130\n");
 }
 END_TEST
 
 START_TEST(runs_from_start_to_end)
 {
-	static char name[] = "chat";
-	static char *argv[] = {name, NULL};
-
-	descriptors.rlim_cur = descriptors.rlim_max = TABLE + FILES;
 	set_address(&own_address, AF_INET, "127.0.0.1", 8080);
-	stopping = 1;
-	ck_assert_int_eq(chat_main(1, argv), 0);
+	stopping = SIGTERM;
+	ck_assert_int_eq(chat_main(2, quiet_chat), 0);
 	EXPECT_CALLS(NULLS SIGNALS ALL_SIX LISTENS
-		     "name 5\nto 1: chat " VERSION
-		     ": open http://127.0.0.1:8080/ in a browser\n"
-		     "poll 1 0\nclose 5\n");
-	stopping = 0;
-	queue_answer("socket", -1, EACCES);
-	if (setjmp(exited) == 0)
-		chat_main(1, argv);
-	EXPECT_CALLS(NULLS SIGNALS
-		     "socket IPv6 stream 0\n"
-		     "to 2: chat: cannot listen: Permission denied\n"
-		     "exit 1\n");
+		     "name 5\nto 1: chat 1.0: open http://127.0.0.1:8080/ in a "
+		     "browser\nclose 5\npoll 0 25000\n");
 }
 END_TEST
 
-static int polls;
-
 /* Called in each poll(): a client joins in the first pass, the server is told
-   to end in the fifth, and the client does not answer its Close. */
+   to end in the third, and the client does not answer its Close. */
 static void visit(void)
 {
+	static int polls;
+
 	polls++;
 	if (polls == 1) {
 		table[0].revents = POLLIN;
 		queue_answer("poll", 1, 0);
 		queue_answer("accept", 7, 0);
-		memcpy(incoming, handshake, strlen(handshake));
-		incoming_len = strlen(handshake);
+		queue_bytes(handshake, strlen(handshake));
 	}
-	if (polls == 5) {
+	if (polls == 3) {
 		clear_calls();
-		stopping = 1;
+		stopping = SIGTERM;
 	}
 }
 
 START_TEST(waits_for_close_answers_before_exit)
 {
-	static char name[] = "chat", quiet[] = "-q";
-	static char *argv[] = {name, quiet, NULL};
-
-	descriptors.rlim_cur = descriptors.rlim_max = TABLE + FILES;
 	set_address(&own_address, AF_INET, "127.0.0.1", 8080);
 	during_poll = visit;
-	ck_assert_int_eq(chat_main(2, argv), 0);
+	ck_assert_int_eq(chat_main(2, quiet_chat), 0);
 	ck_assert_mem_eq(outgoing, "\x88\x02\x03\xe9", 4);
-	EXPECT_CALLS("send 7 16\npoll 2 0\nsend 7 4\nclose 5\npoll 2 1000\n"
-		     "poll 2 1000\nclose 7\n");
+	EXPECT_CALLS("send 7 4\nclose 5\npoll 2 1000\npoll 2 1000\nclose 7\n");
+}
+END_TEST
+
+START_TEST(says_goodbye_to_members_only)
+{
+	room.members = 1;
+	for (int i = 1; i <= DEAD; i++)
+		entry_take(i, 7 + i, (enum state)i);
+	options.quiet = false;
+	stopping = SIGINT;
+	say_goodbye();
+	EXPECT_IN(trace, LOG "chat SIGINT: closing 1 clients\n");
+	stopping = SIGTERM;
+	say_goodbye();
+	EXPECT_IN(trace, LOG "chat SIGTERM: closing 0 clients\n");
+	for (int i = 1; i <= DEAD; i++)
+		ck_assert_int_eq(clients[i].state, i <= REQUEST ? DEAD
+						   : i == OPEN  ? CLOSING
+								: i);
+	ck_assert(!clients[OPEN].peer_closed);
 }
 END_TEST
 
@@ -202,11 +245,12 @@ static void add_starting_tests(TCase *t)
 {
 	tcase_add_test(t, parses_numbers_strictly);
 	tcase_add_test(t, accepts_largest_option_values);
+	add_table_test(t, explains_wrong_options, mistakes);
 	tcase_add_test(t, help_shows_defaults_and_limits);
 	tcase_add_test(t, keeps_descriptors_0_to_2_taken);
-	add_table_test(t, sizes_table_by_descriptor_limit, limits);
-	tcase_add_test(t, exits_when_getrlimit_fails);
+	add_table_test(t, fits_table_to_descriptor_limit, limits);
 	tcase_add_test(t, exits_at_second_signal);
 	tcase_add_test(t, runs_from_start_to_end);
 	tcase_add_test(t, waits_for_close_answers_before_exit);
+	tcase_add_test(t, says_goodbye_to_members_only);
 }

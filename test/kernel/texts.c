@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Texts: log lines, times, addresses and metrics. */
+/* Texts: log lines, reasons, times, addresses and metrics. */
 
 START_TEST(cuts_long_lines)
 {
@@ -9,51 +9,84 @@ START_TEST(cuts_long_lines)
 	text[3000] = '\0';
 	memset(want, 'x', 2047);
 	want[2047] = '\0';
-	tell(1, HTTP_TEXT(text));
+	print(1, "%s", text);
 	ck_assert_str_eq(trace + strlen("to 1: "), want);
 	clear_calls();
-	text[0] = '\n';
-	say("who", HTTP_TEXT(text));
-	want[0] = '?';
-	want[399] = '\0';
-	ck_assert_int_eq(traced, 6 + 20 + 1 + 3 + 1 + 399 + 1);
-	ck_assert_ptr_nonnull(strstr(trace, want));
-	EXPECT_CALLS(trace);
+	log_event("who", "%s", text);
+	want[399 - 25] = '\0';
+	ck_assert_str_eq(trace + strlen("to 2: 1970-01-01T00:00:00Z who "),
+			 strcat(want, "\n"));
+	clear_calls();
+	/* bytes from outside */
+	log_event("who", "%s", " ~\x1f\x7f\n\xc3\xa9");
+	EXPECT_CALLS(LOG "who  ~?????\n");
 	queue_answer("stderr", 0, 0); /* stderr is full: the line is lost */
-	say("who", HTTP_TEXT("is there?"));
-	opt.quiet = true;
-	say("who", HTTP_TEXT("is there?"));
+	log_event("who", "is there?");
+	options.quiet = true;
+	log_event("who", "is there?");
 	EXPECT_CALLS("");
 }
 END_TEST
 
-/* As far as time_t goes: on some boards it ends in 2038. */
-static void check_time(int64_t seconds)
+/* What the log says of a client that goes, and the code of its Close. */
+static const struct {
+	const char *words;
+	int code;
+} farewells[REASONS] = {
+	[CLOSED] = {"closed, by the client", 0},
+	[GOING_AWAY] = {"going away, the server stops", 1001},
+	[LATE] = {"late, did not read our last bytes in time", 0},
+	[CROWDED] = {"crowded, made room for a newcomer", 0},
+	[LOST] = {"lost, ended without a Close", 0},
+	[PROTOCOL] = {"protocol, broke RFC 6455", 1002},
+	[INVALID] = {"invalid, sent text not in UTF-8", 1007},
+	[UNFINISHED] = {"unfinished, sent half a message", 1008},
+	[TOO_BIG] = {"too_big, message over 4096 bytes", 1009},
+	[FLOOD] = {"flood, sent pings and read no pongs", 0},
+	[STUCK] = {"stuck, accepted no data for 20 s", 0},
+	[SLOW] = {"slow, delayed the room for 2 s", 0},
+	[SILENT] = {"silent, sent nothing for two heartbeats", 0},
+};
+
+START_TEST(logs_why_connection_ends)
 {
-	char got[TIME], want[TIME];
-	time_t t = (time_t)seconds;
-	struct tm tm;
+	const char *words = farewells[_i].words;
+	char want[300];
 
-	if (t != seconds)
-		return;
-	name_time(got, t);
-	strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
-	MUST(strcmp(got, want) == 0, "%s, not %s", got, want);
+	make_member();
+	options.quiet = false;
+	leave_room(0, (enum reason)_i);
+	make_client(8, DRAIN);
+	options.quiet = false;
+	client_drop(0, (enum reason)_i);
+	sprintf(want,
+		LOG "who Client disconnected: %s (0 online)\n" LOG
+		    "who Connection dropped: %s\nlinger 8 1 0\n",
+		words, words);
+	EXPECT_CALLS(want);
+	ck_assert_uint_eq(totals.ended[_i], 2);
+	ck_assert_int_eq(reasons[_i].code, farewells[_i].code);
 }
+END_TEST
 
+/* A time in each day of 130 years, as far as time_t goes: on some boards it
+   ends in 2038. */
 START_TEST(formats_times_like_libc)
 {
-	static const int64_t around_leap_days[] = {
-		0,          951782399,  951782400, 951868800,
-		1709164800, 4107542399, 4107542400};
-	char got[TIME];
+	char got[TIME_MAX], want[TIME_MAX];
+	struct tm tm;
 
-	/* a time in each day of 130 years */
-	for (int64_t s = 0; s < (int64_t)130 * 366 * 86400; s += 86399)
-		check_time(s);
-	for (size_t i = 0; i < COUNT(around_leap_days); i++)
-		check_time(around_leap_days[i]);
-	name_time(got, -1); /* a clock before 1970 */
+	for (int64_t s = 0; s < (int64_t)130 * 366 * 86400; s += 86399) {
+		time_t t = (time_t)s;
+
+		if (t != s)
+			break;
+		format_time(got, t);
+		strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%SZ",
+			 gmtime_r(&t, &tm));
+		MUST(strcmp(got, want) == 0, "%s, not %s", got, want);
+	}
+	format_time(got, -1); /* a clock before 1970 */
 	ck_assert_str_eq(got, "1970-01-01T00:00:00Z");
 }
 END_TEST
@@ -64,88 +97,70 @@ START_TEST(formats_addresses_as_in_urls)
 		int family;
 		const char *ip, *name;
 	} cases[] = {
-		{AF_INET, "192.0.2.1", "192.0.2.1:8080"},
-		{AF_INET6, "::ffff:192.0.2.1", "192.0.2.1:8080"},
-		{AF_INET, "255.255.255.255", "255.255.255.255:8080"},
-		{AF_INET6, "2001:db8::1", "[2001:db8::1]:8080"},
-		{AF_INET6, "::", "[::]:8080"},
-		{AF_INET6, "::1", "[::1]:8080"},
-		{AF_INET6, "fe80::", "[fe80::]:8080"},
-		/* RFC 5952, 4.2.2: not for one group; 4.2.3: the longest */
-		{AF_INET6, "1:0:3:4:5:6:7:8", "[1:0:3:4:5:6:7:8]:8080"},
-		{AF_INET6, "1:0:0:4:0:0:0:8", "[1:0:0:4::8]:8080"},
-		{AF_INET6, "1:0:0:4:5:0:0:8", "[1::4:5:0:0:8]:8080"},
-		{AF_INET6, "0:0:3:4:5:6:0:0", "[::3:4:5:6:0:0]:8080"},
-		{AF_INET6, "a0b:c00:10:1:f000:100:2:0",
-		 "[a0b:c00:10:1:f000:100:2:0]:8080"},
+		{AF_INET, "192.0.2.1", "192.0.2.1:65535"},
+		{AF_INET6, "::ffff:192.0.2.1", "192.0.2.1:65535"},
+		{AF_INET6, "2001:db8::1", "[2001:db8::1]:65535"},
 		{AF_INET6, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-		 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:8080"},
+		 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"},
 	};
 	struct sockaddr_storage a = {.ss_family = AF_UNIX};
-	struct sockaddr_in *four = (void *)&a;
-	struct sockaddr_in6 *six = (void *)&a;
-	char name[PEER];
+	char name[PEER_MAX];
 
-	name_address(name, &a);
+	format_address(name, &a);
 	ck_assert_str_eq(name, "local");
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		a.ss_family = (sa_family_t)cases[i].family;
-		four->sin_port = htons(8080);
-		inet_pton(cases[i].family, cases[i].ip,
-			  cases[i].family == AF_INET ? (void *)&four->sin_addr
-						     : &six->sin6_addr);
-		name_address(name, &a);
+		set_address(&a, cases[i].family, cases[i].ip, 65535);
+		format_address(name, &a);
 		ck_assert_str_eq(name, cases[i].name);
 	}
 }
 END_TEST
 
-/* Groups that are 0 or not, in every order: libc reads them as they were, and
-   has no shorter way to write them, but for musl's "::" in place of one "0". */
-START_TEST(formats_ipv6_so_that_libc_reads_it)
-{
-	unsigned char ip[16], back[16];
-	char libc[INET6_ADDRSTRLEN], got[PEER];
-
-	for (unsigned groups = 4; groups < 256; groups++) {
-		for (unsigned i = 0; i < 16; i++)
-			ip[i] = groups >> i / 2 & 1 ? (unsigned char)i : 0;
-		name_six(got, ip);
-		inet_ntop(AF_INET6, ip, libc, sizeof libc);
-		ck_assert_int_eq(inet_pton(AF_INET6, got, back), 1);
-		ck_assert_mem_eq(ip, back, sizeof ip);
-		ck_assert_uint_le(strlen(got), strlen(libc) + 1);
-	}
-}
-END_TEST
-
+/* Each sample follows its HELP and TYPE, even if all numbers are the greatest.
+ */
 START_TEST(formats_metrics_for_prometheus)
 {
 	static const char *const parts[] = {
+		"# HELP chat_clients Clients in the room.\n"
 		"# TYPE chat_clients gauge\nchat_clients 1\n",
-		"# TYPE chat_messages_total counter\n"
-		"chat_messages_total 12345678901\n",
-		"# TYPE chat_dropped_total counter\n"
-		"chat_dropped_total{reason=\"refused\"} 0\n"
-		"chat_dropped_total{reason=\"late\"} 3\n",
-		"chat_dropped_total{reason=\"silent\"} 0\n",
+		"\nchat_clients_limit 1024\n",
+		"\nchat_dropped_total{reason=\"late\"} 3\n",
+		"\nchat_refused_total{status=\"404\"} 5\n",
+		"\nchat_refused_total{status=\"505\"} 18446744073709551615\n",
 	};
-	struct client *c = make_member();
+	char help[40] = "", type[40] = "", kind[40] = "", name[40];
+	const struct http_request r = {0};
+	int samples = 0;
+	const char *body;
 
-	total.messages = 12345678901;
-	total.dropped[LATE] = 3;
-	reply_metrics(0, false);
-	buffers[0][c->filled] = '\0';
+	make_member();
+	memset(&totals, 0xff, sizeof totals);
+	totals.ended[LATE] = 3;
+	totals.refused[404 - 400] = 5;
+	reply_metrics(0, &r);
+	body = strstr(reply_text(), "\r\n\r\n") + 4;
 	for (size_t i = 0; i < COUNT(parts); i++)
-		ck_assert_ptr_nonnull(strstr((char *)buffers[0], parts[i]));
+		EXPECT_IN(body, parts[i]);
+	for (const char *at = body; *at != '\0'; at = strchr(at, '\n') + 1) {
+		if (sscanf(at, "# HELP %39s", help) == 1 ||
+		    sscanf(at, "# TYPE %39s %39s", type, kind) == 2)
+			continue;
+		ck_assert_int_eq(sscanf(at, "%39[a-z_]", name), 1);
+		ck_assert_str_eq(name, help);
+		ck_assert_str_eq(name, type);
+		ck_assert_str_eq(kind,
+				 strstr(name, "_total") ? "counter" : "gauge");
+		samples++;
+	}
+	ck_assert_int_eq(samples, 8 + 11 + 14);
 }
 END_TEST
 
 static void add_texts_tests(TCase *t)
 {
 	tcase_add_test(t, cuts_long_lines);
+	add_table_test(t, logs_why_connection_ends, farewells);
 	tcase_add_test(t, formats_times_like_libc);
 	tcase_add_test(t, formats_addresses_as_in_urls);
-	tcase_add_test(t, formats_ipv6_so_that_libc_reads_it);
 	tcase_add_test(t, formats_metrics_for_prometheus);
 }

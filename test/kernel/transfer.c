@@ -4,94 +4,74 @@
 /* An error; whether the client stays; whether the kernel lacks memory. */
 static const struct {
 	int error;
-	bool stays, starves;
+	bool stays;
+	enum shortage shortage;
 } errors[] = {
-	{EAGAIN, true, false},     {EWOULDBLOCK, true, false},
-	{EINTR, true, false},      {ENOBUFS, true, true},
-	{ENOMEM, true, true},      {ECONNRESET, false, false},
-	{ETIMEDOUT, false, false}, {EPIPE, false, false},
+	{EAGAIN, true, NO_SHORTAGE},     {EWOULDBLOCK, true, NO_SHORTAGE},
+	{EINTR, true, NO_SHORTAGE},      {ENOBUFS, true, OF_MEMORY},
+	{ENOMEM, true, OF_MEMORY},       {ECONNRESET, false, NO_SHORTAGE},
+	{ETIMEDOUT, false, NO_SHORTAGE}, {EPIPE, false, NO_SHORTAGE},
 };
 
-START_TEST(keeps_client_after_temporary_receive_error)
+START_TEST(keeps_client_after_temporary_error)
 {
+	bool stays = errors[_i].stays, again = errors[_i].error == EINTR;
+	enum shortage shortage = errors[_i].shortage;
 	struct client *c = make_member();
 
 	queue_answer("recv", -1, errors[_i].error);
 	receive(0);
-	ck_assert_int_eq(c->state, errors[_i].stays ? OPEN : OVER);
-	ck_assert(starving == errors[_i].starves);
-	EXPECT_CALLS(errors[_i].stays ? "recv 7\n" : "recv 7\nlinger 7 1 0\n");
-}
-END_TEST
-
-START_TEST(keeps_client_after_temporary_send_error)
-{
-	struct client *c = make_member();
-
-	head = 10;
-	news = false;
-	calm = true;
+	ck_assert_int_eq(c->state, stays ? OPEN : DEAD);
+	ck_assert_int_eq(loop.shortage, shortage);
+	EXPECT_CALLS(stays ? "recv 7\n" : "recv 7\nlinger 7 1 0\n");
+	loop.shortage = NO_SHORTAGE;
+	make_member();
+	ring.head = 10;
 	queue_answer("send", -1, errors[_i].error);
 	flush(0);
-	ck_assert_int_eq(c->state, errors[_i].stays ? OPEN : OVER);
-	ck_assert(starving == errors[_i].starves);
+	ck_assert_int_eq(c->state, stays ? OPEN : DEAD);
+	ck_assert_int_eq(loop.shortage, shortage);
 	/* a full socket is waited for, an interrupted call made again */
-	ck_assert(c->blocked ==
-		  (errors[_i].stays && errors[_i].error != EINTR));
-	EXPECT_CALLS(!errors[_i].stays           ? "send 7 10\nlinger 7 1 0\n"
-		     : errors[_i].error == EINTR ? "send 7 10\nsend 7 10\n"
-						 : "send 7 10\n");
-	ck_assert_uint_eq(c->cursor, errors[_i].error == EINTR ? 10 : 0);
+	ck_assert(c->blocked == (stays && !again));
+	EXPECT_CALLS(!stays  ? "send 7 10\nlinger 7 1 0\n"
+		     : again ? "send 7 10\nsend 7 10\n"
+			     : "send 7 10\n");
+	ck_assert_uint_eq(c->cursor, again ? 10 : 0);
 	/* without memory, no socket is tried before the next tick */
-	ck_assert(news == errors[_i].starves);
-	ck_assert(calm == !errors[_i].starves);
-	if (errors[_i].starves) {
-		ck_assert_int_eq(interest(c), 0);
-		now += SEND_TIMEOUT;
-		tick();
-		ck_assert_int_eq(interest(c), POLLIN | POLLOUT);
-		ck_assert_uint_eq(c->heard, now);
-	}
+	ck_assert(shortage == NO_SHORTAGE || poll_events(c) == 0);
+	tick();
+	ck_assert(shortage == NO_SHORTAGE ||
+		  poll_events(c) == (POLLIN | POLLOUT));
 }
 END_TEST
 
+/* A send() of nothing is no error, but tried again only after POLLOUT. */
 START_TEST(sends_rest_when_socket_has_room)
 {
 	struct client *c = make_member();
 
-	head = 10;
+	ring.head = 10;
 	queue_answer("send", 9, 0);
-	queue_answer("send", -1, EAGAIN);
+	queue_answer("send", _i == 0 ? -1 : 0, EAGAIN);
 	flush(0);
 	EXPECT_CALLS("send 7 10\nsend 7 1\n");
 	ck_assert(c->blocked);
 	flush(0);
 	EXPECT_CALLS("");
 	table[0].events = POLLIN | POLLOUT;
+	table[0].revents = POLLIN;
+	handle_events(0);
+	EXPECT_CALLS("recv 7\n");
+	ck_assert(c->blocked);
 	table[0].revents = POLLOUT;
-	serve(0);
+	c->stuck = 7;
+	handle_events(0);
 	EXPECT_CALLS("");
+	ck_assert_uint_eq(c->stuck, 7);
 	flush(0);
 	EXPECT_CALLS("send 7 1\n");
-	ck_assert_uint_eq(c->cursor, 10);
-	ck_assert_uint_eq(total.out, 10);
-}
-END_TEST
-
-START_TEST(waits_for_pollout_before_using_full_socket)
-{
-	struct client *c = make_member();
-
-	c->blocked = true;
-	table[0].events = POLLIN | POLLOUT;
-	table[0].revents = POLLIN;
-	serve(0);
-	ck_assert(c->blocked);
-	now = 107;
-	c->blocked = false;
-	head = 5;
-	flush(0);
-	ck_assert_uint_eq(c->moved, 107);
+	ck_assert(c->stuck == 0 && c->cursor == 10);
+	ck_assert_uint_eq(totals.bytes_out, 10);
 }
 END_TEST
 
@@ -103,17 +83,28 @@ START_TEST(drops_client_that_hangs_up)
 
 	table[0].events = 0;
 	table[0].revents = signs[_i];
-	serve(0);
-	ck_assert_int_eq(c->state, OVER);
-	ck_assert_uint_eq(total.dropped[LOST], 1);
+	handle_events(0);
+	ck_assert(c->state == DEAD && totals.ended[LOST] == 1);
 	EXPECT_CALLS("linger 7 1 0\n");
 	/* a client that is being read is judged by recv() instead */
 	c = make_member();
 	table[0].events = POLLIN;
 	table[0].revents = signs[_i];
-	serve(0);
+	handle_events(0);
 	EXPECT_CALLS("recv 7\n");
 	ck_assert_int_eq(c->state, OPEN);
+	/* it is no loss before a request or after all was sent */
+	for (enum state state = REQUEST; state < DEAD; state++) {
+		c = make_client(7, state);
+		queue_answer("recv", 0, 0);
+		receive(0);
+		ck_assert(c->state == DEAD);
+		ck_assert(totals.ended[LOST] == (state < OPEN ? 1 : 2));
+	}
+	c = make_client(7, REQUEST);
+	c->buffered = 1;
+	peer_gone(0);
+	ck_assert_uint_eq(totals.ended[LOST], 3);
 }
 END_TEST
 
@@ -122,62 +113,53 @@ END_TEST
 START_TEST(counts_client_lost_during_answer_once)
 {
 	static const char ping[] = "\x89\x80\0\0\0\0", bad[] = "\xff";
-	static const enum reason not_why[] = {FLOOD, PROTOCOL};
-
-	for (int k = 0; k < 2; k++) {
-		struct client *c = make_member();
-
-		head = slowest = 1000;
-		c->cursor = c->until = k == 0 ? head : 0;
-		c->outbox_size = k == 0 ? OUTBOX - CLOSE_FRAME : 2;
-		queue_answer("send", -1, EPIPE);
-		receive_bytes(k == 0 ? ping : bad, k == 0 ? 6 : 1);
-		ck_assert_int_eq(c->state, OVER);
-		ck_assert_int_eq(total.dropped[LOST], k + 1);
-		ck_assert_uint_eq(total.dropped[not_why[k]], 0);
-		ck_assert_int_eq(people, 0);
-	}
-}
-END_TEST
-
-START_TEST(resumes_page_where_it_stopped)
-{
-	const unsigned char *data;
 	struct client *c = make_member();
 
-	c->state = REPLY;
-	c->filled = 100;
-	c->until = 100 + sizeof page;
-	ck_assert_uint_eq(rest(0, &data), 100);
-	ck_assert_ptr_eq(data, buffers[0]);
-	c->cursor = 110;
-	ck_assert_uint_eq(rest(0, &data), sizeof page - 10);
-	ck_assert_ptr_eq(data, page + 10);
+	ring.head = ring.slowest = 1000;
+	c->cursor = c->outbox_at = _i == 0 ? ring.head : 0;
+	c->outbox_len = _i == 0 ? PRIVATE_MAX : 2;
+	queue_answer("send", -1, EPIPE);
+	receive_bytes(_i == 0 ? ping : bad, _i == 0 ? 6 : 1);
+	ck_assert(c->state == DEAD && room.members == 0);
+	for (int why = 0; why < REASONS; why++)
+		ck_assert_uint_eq(totals.ended[why], why == LOST);
 }
 END_TEST
 
-START_TEST(half_closes_after_reply)
+START_TEST(resumes_page_and_half_closes_after_it)
 {
-	make_listener();
-	occupy(1, 8, REPLY);
-	clients[1].filled = 4;
-	clients[1].until = 4;
-	pass();
-	EXPECT_CALLS("poll 2 0\nsend 8 4\nshutdown 8\n");
-	ck_assert_int_eq(clients[1].state, DRAIN);
-	ck_assert_uint_eq(clients[1].deadline, now + CLOSE_TIMEOUT);
-	ck_assert_int_eq(table[1].events, POLLIN);
+	struct client *c = make_client(7, REQUEST);
+	char want[100];
+	int head;
+
+	start_reply(0, 200, NULL, false);
+	head = (int)c->reply_len;
+	queue_answer("send", head - 1, 0);
+	queue_answer("send", 1, 0);
+	queue_answer("send", 10, 0);
+	queue_answer("send", -1, EAGAIN);
+	write_to(0);
+	ck_assert(c->state == REPLY && c->blocked);
+	ck_assert_mem_eq(outgoing, page + 10, sizeof outgoing);
+	c->blocked = false;
+	c->ticks = 9;
+	write_to(0);
+	sprintf(want,
+		"send 7 %d\nsend 7 1\nsend 7 %d\nsend 7 %d\nsend 7 %d\n"
+		"shutdown 7\n",
+		head, (int)sizeof page, (int)sizeof page - 10,
+		(int)sizeof page - 10);
+	EXPECT_CALLS(want);
+	ck_assert(c->state == DRAIN && c->ticks == 0);
+	ck_assert_uint_eq(totals.bytes_out, (size_t)head + sizeof page);
 }
 END_TEST
 
 static void add_transfer_tests(TCase *t)
 {
-	add_table_test(t, keeps_client_after_temporary_receive_error, errors);
-	add_table_test(t, keeps_client_after_temporary_send_error, errors);
-	tcase_add_test(t, sends_rest_when_socket_has_room);
-	tcase_add_test(t, waits_for_pollout_before_using_full_socket);
+	add_table_test(t, keeps_client_after_temporary_error, errors);
+	tcase_add_loop_test(t, sends_rest_when_socket_has_room, 0, 2);
 	tcase_add_loop_test(t, drops_client_that_hangs_up, 0, 3);
-	tcase_add_test(t, counts_client_lost_during_answer_once);
-	tcase_add_test(t, resumes_page_where_it_stopped);
-	tcase_add_test(t, half_closes_after_reply);
+	tcase_add_loop_test(t, counts_client_lost_during_answer_once, 0, 2);
+	tcase_add_test(t, resumes_page_and_half_closes_after_it);
 }
