@@ -48,7 +48,8 @@ enum {
 	TABLE = LISTENERS_MAX + CLIENTS_MAX + SPARE_SLOTS,
 	FILES = 8, /* descriptors besides the table's */
 	BUFFER = WS_BUFFER > REQUEST_MAX ? WS_BUFFER : REQUEST_MAX,
-	OUTBOX = 152,    /* HTTP_SWITCH_LENGTH and a notice, or a pong; and a Close */
+	OUTBOX = 152, /* HTTP_SWITCH_LENGTH and a notice, or a pong; and a Close
+		       */
 	CLOSE_FRAME = 4, /* bytes of a Close, for which there is always room */
 	PEER = 48,       /* letters of "[address]:port" */
 	TIME = 32,       /* of a date */
