@@ -1230,6 +1230,8 @@ static void run_once(void)
 		table[i].events = poll_events(&clients[i]);
 		tick_needed = tick_needed || needs_tick(&clients[i]);
 	}
+	if (loop.used == 0)
+		return; /* all are gone: the server is stopping */
 	if (tick_needed || room.congested || loop.shortage != NO_SHORTAGE ||
 	    room.announced != room.members)
 		tick_soon();
@@ -1255,6 +1257,7 @@ static void say_goodbye(void)
 		else if (clients[i].state == OPEN)
 			start_close(i, WS_GOING_AWAY, false, GOING_AWAY);
 	}
+	alarm(CLOSE_TIMEOUT); /* ends the last wait of poll() in time */
 }
 
 /* ---- Options ---- */
