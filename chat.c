@@ -939,7 +939,8 @@ static void receive(int i)
 
 /* ---- The table ---- */
 
-/* Closes a connection and frees its entry; nothing else does. */
+/* Closes a connection and frees its entry, all zero again; nothing else does.
+ */
 static void entry_free(int i)
 {
 	close(table[i].fd);
@@ -977,7 +978,6 @@ static int entry_find(void)
 static void entry_take(int i, int fd, enum state state)
 {
 	table[i] = (struct pollfd){.fd = fd};
-	clients[i] = (struct client){0};
 	set_state(i, state);
 	if (i >= loop.used)
 		loop.used = i + 1;
