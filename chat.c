@@ -76,11 +76,11 @@ enum {
 	STATUS_MAX = 505,
 };
 
-/* Refuses to compile when a condition does not hold. */
-#define COMPILE_TIME_CHECK(name, holds) typedef char name[(holds) ? 1 : -1]
-COMPILE_TIME_CHECK(outbox_len_is_a_byte, OUTBOX_SIZE <= UCHAR_MAX);
-COMPILE_TIME_CHECK(metrics_fit_a_buffer,
-		   HTTP_HEAD_MAX + METRICS_MAX <= BUFFER_SIZE);
+/* Each stops the compiler, by a division by zero, if it does not hold. */
+enum {
+	OUTBOX_LEN_IS_A_BYTE = 1 / (OUTBOX_SIZE <= UCHAR_MAX),
+	METRICS_FIT_A_BUFFER = 1 / (HTTP_HEAD_MAX + METRICS_MAX <= BUFFER_SIZE),
+};
 
 enum state {
 	FREE,
@@ -746,6 +746,8 @@ static void reply_page(int i, const struct http_request *r)
 	start_reply(i, 200, NULL, r->head_only);
 }
 
+static const char gauge[] = "gauge", counter[] = "counter";
+
 static size_t append_metric(char *text, size_t n, const char *name,
 			    const char *type, const char *help)
 {
@@ -754,10 +756,30 @@ static size_t append_metric(char *text, size_t n, const char *name,
 		      name, type);
 }
 
+/* Appends the counters that have a label. */
+static size_t append_labelled(char *text, size_t n)
+{
+	n = append_metric(text, n, "dropped_total", counter,
+			  "Connections dropped, by reason.");
+	for (int k = LATE; k < REASONS; k++)
+		n = append(text, n, METRICS_MAX,
+			   "chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
+			   reasons[k].label, totals.ended[k]);
+	n = append_metric(text, n, "refused_total", counter,
+			  "Requests refused, by status.");
+	for (int k = STATUS_MIN; k <= STATUS_MAX; k++) {
+		if (http_status(k) != NULL)
+			n = append(text, n, METRICS_MAX,
+				   "chat_refused_total{status=\"%d\"} %" PRIu64
+				   "\n",
+				   k, totals.refused[k - STATUS_MIN]);
+	}
+	return n;
+}
+
 /* Answers with the counters, in the text format 0.0.4 of Prometheus. */
 static void reply_metrics(int i, const struct http_request *r)
 {
-	static const char gauge[] = "gauge", counter[] = "counter";
 	const struct {
 		const char *name, *type, *help;
 		uint64_t value;
@@ -786,21 +808,7 @@ static void reply_metrics(int i, const struct http_request *r)
 		n = append(text, n, sizeof text, "chat_%s %" PRIu64 "\n",
 			   metrics[k].name, metrics[k].value);
 	}
-	n = append_metric(text, n, "dropped_total", counter,
-			  "Connections dropped, by reason.");
-	for (int k = LATE; k < REASONS; k++)
-		n = append(text, n, sizeof text,
-			   "chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
-			   reasons[k].label, totals.ended[k]);
-	n = append_metric(text, n, "refused_total", counter,
-			  "Requests refused, by status.");
-	for (int k = STATUS_MIN; k <= STATUS_MAX; k++) {
-		if (http_status(k) != NULL)
-			n = append(text, n, sizeof text,
-				   "chat_refused_total{status=\"%d\"} %" PRIu64
-				   "\n",
-				   k, totals.refused[k - STATUS_MIN]);
-	}
+	append_labelled(text, n);
 	start_reply(i, 200, text, r->head_only);
 }
 
@@ -1604,7 +1612,7 @@ int main(int argc, char **argv)
 	while (!stopping)
 		run_once();
 	say_goodbye();
-	end = clock_ms() + CLOSE_TIMEOUT * 1000;
+	end = clock_ms() + CLOSE_TIMEOUT * (uint64_t)1000;
 	while (loop.used > 0 && clock_ms() < end)
 		run_once();
 	while (loop.used > 0)
