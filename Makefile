@@ -6,9 +6,10 @@ PREFIX = /usr/local
 STANDARD = -std=c99 -D_POSIX_C_SOURCE=200809L
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wstrict-prototypes -Wmissing-prototypes
-# Hardening flags, as far as the compiler knows them.
+# Used as far as the compiler knows them: hardening, and 3 KB less.
 HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pie \
-	-Wl,-z,relro,-z,now,-z,noexecstack -Wno-unused-command-line-argument
+	-Wl,-z,relro,-z,now,-z,noexecstack -Wno-unused-command-line-argument \
+	-fno-asynchronous-unwind-tables
 OBJECTS = chat.o http.o ws.o sha1.o base64.o
 
 chat: $(OBJECTS)
@@ -42,11 +43,13 @@ limits.inc: always
 	} > $@.tmp
 	@cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 
-# The flags of HARDEN that this compiler takes; -pie is not for static programs.
+# The flags of HARDEN that this compiler takes.  A static program stays where it
+# is linked to.
 harden.inc: limits.inc
 	@printf '#include <stdio.h>\nint main(void) { return puts(""); }\n' \
 	> try.tmp; for flag in $(HARDEN); do \
-	case "$$flag $(LDFLAGS)" in -pie*-static*) continue;; esac; \
+	case "$$flag $(LDFLAGS)" in -fPIE*-static*) flag=-fno-pie;; \
+	-pie*-static*) flag=-no-pie;; esac; \
 	$(CC) $(CFLAGS) $$flag -Werror $(LDFLAGS) -o $@.tmp -x c try.tmp \
 	2>/dev/null && echo $$flag; done > $@; rm -f $@.tmp try.tmp
 install: # installs the existing build, and builds only if there is none

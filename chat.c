@@ -76,11 +76,11 @@ enum {
 	STATUS_MAX = 505,
 };
 
-/* Refuses to compile when a condition does not hold. */
-#define COMPILE_TIME_CHECK(name, holds) typedef char name[(holds) ? 1 : -1]
-COMPILE_TIME_CHECK(outbox_len_is_a_byte, OUTBOX_SIZE <= UCHAR_MAX);
-COMPILE_TIME_CHECK(metrics_fit_a_buffer,
-		   HTTP_HEAD_MAX + METRICS_MAX <= BUFFER_SIZE);
+/* Each stops the compiler, by a division by zero, if it does not hold. */
+enum {
+	OUTBOX_LEN_IS_A_BYTE = 1 / (OUTBOX_SIZE <= UCHAR_MAX),
+	METRICS_FIT_A_BUFFER = 1 / (HTTP_HEAD_MAX + METRICS_MAX <= BUFFER_SIZE),
+};
 
 enum state {
 	FREE,
@@ -724,20 +724,19 @@ static void start_reply(int i, int status, const char *text, bool head_only)
 static void refuse(int i, const struct http_request *r, int status,
 		   const char *format, ...)
 {
-	char text[LOG_LINE_MAX];
+	const char *phrase = http_status(status);
+	char why[LOG_LINE_MAX / 2], text[LOG_LINE_MAX];
 	va_list args;
-	size_t n = append(text, 0, sizeof text, "%s (", http_status(status));
 
 	va_start(args, format);
-	n = append_args(text, n, sizeof text - 2, format, args);
+	append_args(why, 0, sizeof why, format, args);
 	va_end(args);
-	append(text, n, sizeof text, ")\n");
+	append(text, 0, sizeof text, "%s (%s)\n", phrase, why);
 	totals.refused[status - STATUS_MIN]++;
 	/* browsers open connections in advance: those are not worth a line */
 	if (status != 408 || clients[i].buffered > 0)
-		log_event(clients[i].peer, "%s refused: %.*s",
-			  r->handshake ? "Handshake" : "Request", (int)n + 1,
-			  text);
+		log_event(clients[i].peer, "%s refused: %s (%s)",
+			  r->handshake ? "Handshake" : "Request", phrase, why);
 	start_reply(i, status, text, r->head_only);
 }
 
@@ -747,6 +746,8 @@ static void reply_page(int i, const struct http_request *r)
 	start_reply(i, 200, NULL, r->head_only);
 }
 
+static const char gauge[] = "gauge", counter[] = "counter";
+
 static size_t append_metric(char *text, size_t n, const char *name,
 			    const char *type, const char *help)
 {
@@ -755,10 +756,30 @@ static size_t append_metric(char *text, size_t n, const char *name,
 		      name, type);
 }
 
+/* Appends the counters that have a label. */
+static size_t append_labelled(char *text, size_t n)
+{
+	n = append_metric(text, n, "dropped_total", counter,
+			  "Connections dropped, by reason.");
+	for (int k = LATE; k < REASONS; k++)
+		n = append(text, n, METRICS_MAX,
+			   "chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
+			   reasons[k].label, totals.ended[k]);
+	n = append_metric(text, n, "refused_total", counter,
+			  "Requests refused, by status.");
+	for (int k = STATUS_MIN; k <= STATUS_MAX; k++) {
+		if (http_status(k) != NULL)
+			n = append(text, n, METRICS_MAX,
+				   "chat_refused_total{status=\"%d\"} %" PRIu64
+				   "\n",
+				   k, totals.refused[k - STATUS_MIN]);
+	}
+	return n;
+}
+
 /* Answers with the counters, in the text format 0.0.4 of Prometheus. */
 static void reply_metrics(int i, const struct http_request *r)
 {
-	static const char gauge[] = "gauge", counter[] = "counter";
 	const struct {
 		const char *name, *type, *help;
 		uint64_t value;
@@ -787,21 +808,7 @@ static void reply_metrics(int i, const struct http_request *r)
 		n = append(text, n, sizeof text, "chat_%s %" PRIu64 "\n",
 			   metrics[k].name, metrics[k].value);
 	}
-	n = append_metric(text, n, "dropped_total", counter,
-			  "Connections dropped, by reason.");
-	for (int k = LATE; k < REASONS; k++)
-		n = append(text, n, sizeof text,
-			   "chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
-			   reasons[k].label, totals.ended[k]);
-	n = append_metric(text, n, "refused_total", counter,
-			  "Requests refused, by status.");
-	for (int k = STATUS_MIN; k <= STATUS_MAX; k++) {
-		if (http_status(k) != NULL)
-			n = append(text, n, sizeof text,
-				   "chat_refused_total{status=\"%d\"} %" PRIu64
-				   "\n",
-				   k, totals.refused[k - STATUS_MIN]);
-	}
+	append_labelled(text, n);
 	start_reply(i, 200, text, r->head_only);
 }
 
@@ -940,7 +947,8 @@ static void receive(int i)
 
 /* ---- The table ---- */
 
-/* Closes a connection and frees its entry; nothing else does. */
+/* Closes a connection and frees its entry, all zero again; nothing else does.
+ */
 static void entry_free(int i)
 {
 	close(table[i].fd);
@@ -978,7 +986,6 @@ static int entry_find(void)
 static void entry_take(int i, int fd, enum state state)
 {
 	table[i] = (struct pollfd){.fd = fd};
-	clients[i] = (struct client){0};
 	set_state(i, state);
 	if (i >= loop.used)
 		loop.used = i + 1;
@@ -1103,17 +1110,17 @@ static void tick_other(int i)
 {
 	static const struct http_request none;
 	struct client *c = &clients[i];
+	unsigned limit = c->state < CLOSING ? REQUEST_TIMEOUT : CLOSE_TIMEOUT;
 
-	c->ticks++;
 	if (c->state == REQUEST && reading_is_paused())
 		c->ticks = 0;
-	else if (c->state == REQUEST && c->ticks > REQUEST_TIMEOUT)
+	else if (++c->ticks <= limit)
+		return;
+	else if (c->state == REQUEST)
 		refuse(i, &none, 408, "the request is not complete");
-	else if (c->state == REPLY && c->ticks > REQUEST_TIMEOUT)
+	else if (c->state == REPLY || (c->state == CLOSING && c->blocked))
 		client_drop(i, LATE);
-	else if (c->state == CLOSING && c->ticks > CLOSE_TIMEOUT && c->blocked)
-		client_drop(i, LATE);
-	else if (c->state >= CLOSING && c->ticks > CLOSE_TIMEOUT)
+	else
 		set_state(i, DEAD);
 }
 
@@ -1191,10 +1198,9 @@ static void handle_events(int i)
    one, since the first may leave no room in the ring for the others. */
 static void handle_ready(int n)
 {
-	loop.first = loop.first + 1 < n ? loop.first + 1 : 0;
+	loop.first = (loop.first + 1) % n;
 	for (int k = 0; k < n; k++) {
-		int i = loop.first + k < n ? loop.first + k
-					   : loop.first + k - n;
+		int i = (loop.first + k) % n;
 
 		if (table[i].revents != 0)
 			handle_events(i);
@@ -1232,14 +1238,16 @@ static void run_once(void)
 		table[i].events = poll_events(&clients[i]);
 		tick_needed = tick_needed || needs_tick(&clients[i]);
 	}
+	if (loop.used == 0)
+		return; /* all are gone: the server is stopping */
 	if (tick_needed || room.congested || loop.shortage != NO_SHORTAGE ||
 	    room.announced != room.members)
 		tick_soon();
 	ready = poll(table, (nfds_t)loop.used, ms_until_tick());
-	if (ready < 0 && errno != EINTR)
-		poll(NULL, 0, 100); /* no memory even for that: wait a bit */
 	if (ready > 0)
 		handle_ready(loop.used);
+	else if (ready < 0 && errno != EINTR)
+		poll(NULL, 0, 100); /* no memory even for that: wait a bit */
 	if (ms_until_tick() == 0)
 		tick();
 }
@@ -1257,6 +1265,7 @@ static void say_goodbye(void)
 		else if (clients[i].state == OPEN)
 			start_close(i, WS_GOING_AWAY, false, GOING_AWAY);
 	}
+	alarm(CLOSE_TIMEOUT); /* ends the last wait of poll() in time */
 }
 
 /* ---- Options ---- */
@@ -1364,13 +1373,13 @@ static void set_option(const struct option *o, const char *value)
 static void read_options(int argc, char **argv)
 {
 	char letters[2 * OPTIONS + 2] = ":"; /* ':': errors are left to us */
-	size_t n = 1;
+	char *end = letters + 1;
 	int letter, k;
 
 	for (k = 0; k < OPTIONS; k++) {
-		n = append(letters, n, sizeof letters, "%c%s",
-			   option_table[k].letter,
-			   option_table[k].argument != NULL ? ":" : "");
+		*end++ = option_table[k].letter;
+		if (option_table[k].argument != NULL)
+			*end++ = ':';
 		if (option_table[k].number != NULL)
 			*option_table[k].number = option_table[k].standard;
 	}
@@ -1402,20 +1411,6 @@ static void read_options(int argc, char **argv)
 
 /* ---- Start ---- */
 
-/* Ends with one line: what failed, as of printf(), why, and a remedy. */
-static void die(const char *remedy, const char *format, ...)
-{
-	const char *why = strerror(errno);
-	char what[128];
-	va_list args;
-
-	va_start(args, format);
-	append_args(what, 0, sizeof what, format, args);
-	va_end(args);
-	print(STDERR_FILENO, "chat: %s: %s%s\n", what, why, remedy);
-	exit(1);
-}
-
 static void on_signal(int number)
 {
 	if (number == SIGALRM)
@@ -1433,15 +1428,17 @@ static void on_signal(int number)
 static void fit_table(void)
 {
 	const rlim_t need = TABLE_SIZE + OTHER_FILES;
-	struct rlimit files = {0}, raised;
+	struct rlimit files = {0};
+	rlim_t soft_limit;
 	int members;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		die("", "cannot read the limit of open files");
-	raised = files;
-	raised.rlim_cur = smaller(files.rlim_max, need);
-	if (files.rlim_cur < need && setrlimit(RLIMIT_NOFILE, &raised) == 0)
-		files = raised;
+	getrlimit(RLIMIT_NOFILE, &files); /* a failure leaves 0, too low */
+	soft_limit = files.rlim_cur;
+	if (soft_limit < need) {
+		files.rlim_cur = smaller(files.rlim_max, need);
+		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+			files.rlim_cur = soft_limit;
+	}
 	loop.slots = (int)smaller(files.rlim_cur, need) - OTHER_FILES;
 	members = loop.slots - LISTENERS_MAX - SPARE_SLOTS;
 	if (members < CLIENTS_MAX)
@@ -1522,11 +1519,14 @@ static void start_listening(void)
 		ip = "0.0.0.0";
 		failed = listen_on(ip);
 	}
-	if (failed)
-		die(errno == EADDRINUSE ? " (choose another port with -p)"
-		    : errno == EACCES   ? " (ports below 1024 need privileges)"
-					: "",
-		    "cannot listen on %s, port %d", ip, options.port);
+	if (!failed)
+		return;
+	print(STDERR_FILENO, "chat: cannot listen on %s, port %d: %s%s\n", ip,
+	      options.port, strerror(errno),
+	      errno == EADDRINUSE ? " (choose another port with -p)"
+	      : errno == EACCES   ? " (ports below 1024 need privileges)"
+				  : "");
+	exit(1);
 }
 
 /* Takes the sockets that systemd, or another starter, listens on already:
@@ -1549,11 +1549,13 @@ static int take_inherited_sockets(void)
 		errno = EINVAL;
 		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) <
 			    0 ||
-		    !listens || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-			die("",
-			    "LISTEN_FDS: descriptor %d is not a listening "
-			    "socket",
-			    fd);
+		    !listens || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+			print(STDERR_FILENO,
+			      "chat: LISTEN_FDS: descriptor %d is not a "
+			      "listening socket: %s\n",
+			      fd, strerror(errno));
+			exit(1);
+		}
 		entry_take(entry_find(), fd, LISTENING);
 	}
 	return n;
@@ -1575,26 +1577,25 @@ static void announce(int i)
 	format_address(clients[i].peer, &a);
 	log_event(clients[i].peer, "Listening for up to %u clients",
 		  room.members_max);
-	if (strncmp(clients[i].peer, "[::]", 4) == 0 ||
-	    strncmp(clients[i].peer, "0.0.0.0", 7) == 0) {
+	if (memcmp(clients[i].peer, "[::]", 4) == 0 ||
+	    memcmp(clients[i].peer, "0.0.0.0", 7) == 0) {
 		in_port_t port = four->sin_port;
 		int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
 		four->sin_family = AF_INET;
 		four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		inet_pton(AF_INET, "198.51.100.1", &out.sin_addr);
+		out.sin_addr.s_addr = htonl(0xc6336401); /* 198.51.100.1 */
 		if (connect(fd, (void *)&out, sizeof out) == 0)
 			getsockname(fd, (void *)&a, &size);
 		close(fd);
 		four->sin_port = port;
 	}
 	format_address(url, &a);
-	if (a.ss_family == AF_UNIX)
-		print(STDOUT_FILENO,
-		      "chat " VERSION ": listening on a unix-domain socket\n");
-	else
-		print(STDOUT_FILENO,
-		      "chat " VERSION ": open http://%s/ in a browser\n", url);
+	print(STDOUT_FILENO,
+	      a.ss_family == AF_UNIX
+		      ? "chat " VERSION ": listening on a unix-domain socket\n"
+		      : "chat " VERSION ": open http://%s/ in a browser\n",
+	      url);
 }
 
 int main(int argc, char **argv)
@@ -1611,7 +1612,7 @@ int main(int argc, char **argv)
 	while (!stopping)
 		run_once();
 	say_goodbye();
-	end = clock_ms() + CLOSE_TIMEOUT * 1000;
+	end = clock_ms() + CLOSE_TIMEOUT * (uint64_t)1000;
 	while (loop.used > 0 && clock_ms() < end)
 		run_once();
 	while (loop.used > 0)

@@ -13,8 +13,8 @@
  * be unique may not repeat, and no request has a body.  Responses have no Date
  * field: small boards often have no correct clock (RFC 9110, 6.6.1).
  *
- * A parse_ function parses buf[at..end) and returns > 0: the index after what
- * it has parsed; 0: it needs more bytes; < 0: minus the status to answer with,
+ * A parse_ function parses buf[at..end) and returns > 0: the index after the
+ * parsed part; 0: it needs more bytes; < 0: minus the status to answer with,
  * and r->fault names the broken rule.  A store_ or check_ function returns 0 or
  * minus a status.
  */
@@ -99,7 +99,7 @@ static bool equal_nocase(struct http_text a, struct http_text b)
 	return a.from >= a.to && b.from >= b.to;
 }
 
-/* RFC 9110, 5.6.1: returns whether a list such as "keep-alive, Upgrade" has
+/* RFC 9110, 5.6.1: returns true if a list such as "keep-alive, Upgrade" has
    this word, in any case.  The loop ends, because every byte of a field's value
    is in one of the two classes, so that each turn moves `at`. */
 static bool list_contains(struct http_text list, const char *word)
@@ -345,7 +345,7 @@ int http_parse(struct http_request *r, const char *buf, size_t len)
 	return error < 0 ? error : at + 2;
 }
 
-/* ---- Whom to let in ---- */
+/* ---- Host and Origin ---- */
 
 static bool is_listed(struct http_text t, const char *const *hosts, int n)
 {

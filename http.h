@@ -59,16 +59,16 @@ struct http_request {
  */
 int http_parse(struct http_request *r, const char *buf, size_t len);
 
-/* Returns whether t is exactly this word. */
+/* Returns true if t is exactly this word. */
 bool http_text_is(struct http_text t, const char *word);
 
-/* Returns whether r->host is one of hosts[0..n), in any case.  This stops DNS
+/* Returns true if r->host is one of hosts[0..n), in any case.  This stops DNS
    rebinding: the owner of evil.example lets that name lead to our address, so
    that Host and Origin are equal, but both are a name that is not ours. */
 bool http_host_listed(const struct http_request *r, const char *const *hosts,
 		      int n);
 
-/* Returns whether the page that sent r may join (RFC 6455, 10.2).  It may if
+/* Returns true if the page that sent r may join (RFC 6455, 10.2).  It may if
    its Origin's host and port are r->host or one of hosts[0..n), in any case.
    A client without an Origin is no browser, and may join as well. */
 bool http_origin_allowed(const struct http_request *r, const char *const *hosts,
@@ -80,8 +80,8 @@ void http_switch(char *out, const struct http_request *r);
 
 /* Writes the head of a response with `length` bytes of body, and a terminating
    0.  The status must be one that http_status() knows; `fields` has more field
-   lines, each with its CR LF.  Cuts what does not fit into the HTTP_HEAD_MAX
-   bytes of out.  Returns the head's length. */
+   lines, each with its CR LF.  The HTTP_HEAD_MAX bytes of out must suffice, or
+   the head is cut.  Returns the head's length. */
 size_t http_head(char *out, int status, const char *type, size_t length,
 		 const char *fields);
 

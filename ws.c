@@ -30,7 +30,7 @@ static bool is_control(unsigned char first_byte)
 	return first_byte & 0x08;
 }
 
-/* 7.4: returns whether a peer may send this close code.  1004 to 1006 and 1015
+/* 7.4: returns true if a peer may send this close code.  1004 to 1006 and 1015
    are reserved, and the other numbers left out are not defined. */
 static bool is_valid_code(int code)
 {
@@ -72,7 +72,7 @@ static bool utf8_part(struct ws_decoder *d, const unsigned char *in, size_t at,
 	return at >= to;
 }
 
-/* Returns whether a frame may begin with this byte (5.2, 5.4, 5.5). */
+/* Returns true if a frame may begin with this byte (5.2, 5.4, 5.5). */
 static bool first_byte_ok(const struct ws_decoder *d)
 {
 	int opcode = d->header[0] & OPCODE;
@@ -137,7 +137,7 @@ static int check_header(struct ws_decoder *d)
 	return 0;
 }
 
-/* Decodes what in[at..to) has of the header.  Returns the index after it, or
+/* Decodes the part of the header in in[at..to).  Returns the index after it, or
    minus a close code. */
 static int decode_header(struct ws_decoder *d, const unsigned char *in,
 			 size_t at, size_t to)

@@ -75,7 +75,7 @@ void ws_init(struct ws_decoder *d, unsigned char *buffer);
 int ws_decode(struct ws_decoder *d, unsigned char *in, size_t from, size_t to,
 	      struct ws_frame *f);
 
-/* Returns whether d is between two messages and between two frames. */
+/* Returns true if d is between two messages and between two frames. */
 bool ws_idle(const struct ws_decoder *d);
 
 /* Writes the header of an unfragmented, unmasked frame (5.1, 5.2) with len
