@@ -85,6 +85,7 @@ static void set_address(struct sockaddr_storage *a, int family, const char *ip,
 static struct client *make_client(int fd, enum state state)
 {
 	clear_table();
+	clients[0] = (struct client){0};
 	entry_take(0, fd, state);
 	strcpy(clients[0].peer, "who");
 	ws_init(&clients[0].ws, buffers[0]);

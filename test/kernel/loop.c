@@ -154,7 +154,6 @@ START_TEST(counts_one_tick_after_stop_of_an_hour)
 	static const enum state states[] = {OPEN, REQUEST, CLOSING, DRAIN};
 
 	make_member();
-	clients[0].ws.message_opcode = WS_TEXT;
 	for (int i = 0; i < 4; i++) {
 		entry_take(i, 7 + i, states[i]);
 		clients[i].blocked = states[i] != DRAIN;
