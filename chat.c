@@ -725,7 +725,8 @@ static void refuse(int i, const struct http_request *r, int status,
 		   const char *format, ...)
 {
 	const char *phrase = http_status(status);
-	char why[LOG_LINE_MAX / 2], text[LOG_LINE_MAX];
+	char why[3 * FIELD_MAX]; /* has room for two fields and words */
+	char text[LOG_LINE_MAX];
 	va_list args;
 
 	va_start(args, format);
