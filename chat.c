@@ -15,14 +15,14 @@
  * are the same bytes for everybody, since a server's frames have no mask.  Each
  * client has a cursor into the ring and is sent all from there to the head:
  *
- *          old          | frame | frame | frame | frame |     free
- *     ------------------+-------+-------+-------+-------+---------------
+ *         history       | frame | frame | frame | frame | overwritten next
+ *     ------------------+-------+-------+-------+-------+------------------
  *               slowest ^               ^ a cursor      ^ head
  *
  * So the ring is the broadcast, the send queue of every client, and the history
- * for newcomers, whose cursors start further back.  It cannot overflow: no
- * client is read while that could overwrite bytes of the slowest:
- * read_budget().
+ * for newcomers, whose cursors start further back.  It cannot overflow: while a
+ * read could overwrite bytes that the slowest client still needs, the server
+ * reads from no client (see read_budget).
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -95,7 +95,7 @@ enum state {
 	DEAD,      /* to be closed at the end of the pass */
 };
 
-/* Why a connection ends.  From LATE on, it is the server that drops it. */
+/* Why a connection ends.  /metrics counts the reasons from LATE on. */
 enum reason {
 	CLOSED,
 	GOING_AWAY,
@@ -123,7 +123,7 @@ static const struct {
 	[GOING_AWAY] = {"going away", "the server stops", WS_GOING_AWAY},
 	[LATE] = {"late", "did not read our last bytes in time", 0},
 	[CROWDED] = {"crowded", "made room for a newcomer", 0},
-	[LOST] = {"lost", "ended without a Close", 0},
+	[LOST] = {"lost", "the connection ended early", 0},
 	[PROTOCOL] = {"protocol", "broke RFC 6455", WS_PROTOCOL_ERROR},
 	[INVALID] = {"invalid", "sent text not in UTF-8", WS_INVALID_DATA},
 	[UNFINISHED] = {"unfinished", "sent half a message", WS_POLICY},
@@ -135,30 +135,33 @@ static const struct {
 	[SILENT] = {"silent", "sent nothing for two heartbeats", 0},
 };
 
-/* A connection.  A pass may visit all of them, so the big buffers stand apart,
-   and those of quiet clients are never touched. */
+/* A connection.  It is a client of the page, or, from the state OPEN on, a
+   member of the room.  Each pass visits all of them, so the big buffers stand
+   apart, and those of quiet members are never touched. */
 struct client {
 	uint64_t cursor;    /* offset in the ring of the next byte to send */
 	uint64_t outbox_at; /* offset at which the outbox is due */
 	struct ws_decoder ws;
-	const unsigned char *reply;        /* REPLY: what is left to send, */
-	unsigned reply_len;                /* in bytes; */
-	bool page_follows : 1;             /* and then the page */
-	bool ping_due : 1, notice_due : 1; /* the next flush() queues them */
-	bool blocked : 1;     /* its socket is full: wait for POLLOUT */
-	bool peer_closed : 1; /* what it sends is of no more interest */
-	unsigned char state;  /* an enum state */
+	const unsigned char *reply; /* in REPLY: the next byte to send */
+	unsigned reply_len;         /* and how many bytes are left; */
+	bool page_follows : 1;      /* after those, the page is sent */
+	bool ping_due : 1;          /* the next flush() appends a ping */
+	bool notice_due : 1; /* or a notice: the text {"online":N}, which is not
+				a message and not in the ring */
+	bool blocked : 1;    /* its socket is full: wait for POLLOUT */
+	bool ignore_input : 1; /* its Close came, or it broke a rule */
+	unsigned char state;   /* an enum state */
 	unsigned char outbox_len, outbox_sent; /* bytes in it; sent of those */
-	unsigned buffered;   /* bytes of a half-received request in buffers[] */
-	int credit;          /* frames it may send; not read while negative */
-	unsigned ticks;      /* in its state; OPEN: since its message began */
-	unsigned stuck;      /* ticks without progress while blocked */
-	unsigned silent;     /* heartbeats since it last sent anything */
-	char peer[PEER_MAX]; /* "192.0.2.1:4711" */
+	unsigned buffered; /* bytes of a half-received request in buffers[] */
+	int credit;      /* frames it may send; while in debt, it is not read */
+	unsigned ticks;  /* in its state; OPEN: since its message began */
+	unsigned stuck;  /* ticks without progress while blocked */
+	unsigned silent; /* heartbeats since it last sent anything */
+	char peer[PEER_MAX];               /* "192.0.2.1:4711" */
 	unsigned char outbox[OUTBOX_SIZE]; /* frames for it alone */
 };
 
-/* The connections.  Entry i of each table belongs to the same one.  Its buffer
+/* table[i], clients[i] and buffers[i] belong to one connection.  buffers[i]
    holds the part of a request or message that has arrived, or a reply. */
 static struct pollfd table[TABLE_SIZE]; /* free: fd -1, which poll() ignores */
 static struct client clients[TABLE_SIZE];
@@ -188,11 +191,12 @@ enum shortage { NO_SHORTAGE, OF_DESCRIPTORS, OF_MEMORY };
  *
  *   flag            set by             cleared by     while it is set
  *   --------------  -----------------  -------------  -------------------------
- *   loop.shortage   a call that fails  tick()         no connection is accepted
- *                                                     or, of OF_MEMORY, polled
- *   room.congested  read_budget()      all catch up   no member is read
- *   client.blocked  a full socket      POLLOUT        it is sent nothing
- *   client.credit   each frame, when   tick()         it is not read
+ *   loop.shortage:
+ *    OF_DESCRIPTORS accept() fails     tick()         no connection is accepted
+ *    OF_MEMORY      any call fails so  tick()         no socket is polled
+ *   room.congested  read_budget()      all catch up   no message is read, and
+ * no request client.blocked  a full socket      POLLOUT        it is sent
+ * nothing client.credit   each frame, when   tick()         it is not read
  *                   below 0
  *   stopping        a signal           never          main() ends the loop
  */
@@ -200,22 +204,29 @@ static struct {
 	int slots;                /* entries that the descriptor limit allows */
 	int used;                 /* entries up to the last that is not free */
 	int lowest_free;          /* no entry before this one is free */
-	int first;                /* the entry that this pass reads first */
+	int first;                /* this pass reads entry first % used first */
 	uint64_t last_tick;       /* its time in ms */
 	unsigned tick_after;      /* seconds from the last tick to the next */
-	unsigned heartbeat_after; /* seconds from the last tick to it */
+	unsigned heartbeat_after; /* seconds from it to the next heartbeat */
 	unsigned char shortage;   /* an enum shortage */
 } loop;
 
+/* The options, and what is counted of them. */
 static struct {
-	const char *address, *hosts[HOSTS_MAX];
-	int host_count, port, history, heartbeat, rate, quiet, help, version;
+	const char *address;          /* -a, or NULL: all */
+	const char *hosts[HOSTS_MAX]; /* -o */
+	int host_count;
+	int rate;                 /* -l, frames per second */
+	int history;              /* -n, messages */
+	int port;                 /* -p */
+	int heartbeat;            /* -t, seconds */
+	int quiet, help, version; /* -q, -h, -V were given */
 } options;
 
 /* Counters since the start, for /metrics. */
 static struct {
 	uint64_t joins, messages, bytes_in, bytes_out, page_loads;
-	uint64_t ended[REASONS]; /* connections, by reason */
+	uint64_t ended[REASONS]; /* by reason; one client may have two */
 	uint64_t refused[STATUS_MAX - STATUS_MIN + 1]; /* by status */
 } totals;
 
@@ -237,7 +248,17 @@ static size_t smaller(uint64_t a, uint64_t b)
 	return (size_t)(a < b ? a : b);
 }
 
-/* ---- Words for people ---- */
+/* Copies data[from..to) to out[at] and on, as far as it fits before out[max].
+   Returns the index after the copy. */
+static size_t copy(unsigned char *out, size_t at, size_t max,
+		   const unsigned char *data, size_t from, size_t to)
+{
+	while (from < to && at < max)
+		out[at++] = data[from++];
+	return at;
+}
+
+/* ---- Text and log ---- */
 
 /* Appends formatted text at out[at], cut where max bytes are full, with its 0.
    Returns the index of that 0. */
@@ -246,7 +267,7 @@ static size_t append_args(char *out, size_t at, size_t max, const char *format,
 {
 	int n = vsnprintf(out + at, max - at, format, args);
 
-	return n < 0 ? at : at + smaller((uint64_t)n, max - at - 1);
+	return n < 0 ? at : smaller(at + (uint64_t)n, max - 1);
 }
 
 static size_t append(char *out, size_t at, size_t max, const char *format, ...)
@@ -269,7 +290,7 @@ static void print(int fd, const char *format, ...)
 	n = append_args(text, 0, sizeof text, format, args);
 	va_end(args);
 	if (write(fd, text, n) < 0)
-		return; /* nobody can be told */
+		return; /* there is no other place to report it */
 }
 
 /* Writes a time in UTC, "2026-11-22T12:40:47Z".  libc's gmtime_r() would do,
@@ -278,16 +299,16 @@ static void print(int fd, const char *format, ...)
    month + 2) / 5. */
 static void format_time(char out[TIME_MAX], time_t t)
 {
-	int64_t seconds = t > 0 ? t : 0;
-	int days = (int)(seconds / 86400) + 719468; /* since 0000-03-01 */
-	int day = days % 146097;                    /* of 400 years */
-	int second = (int)(seconds % 86400), year, month;
+	uint64_t seconds = t > 0 ? (uint64_t)t : 0;
+	unsigned days = (unsigned)(seconds / 86400) + 719468; /* 0000-03-01 */
+	unsigned day = days % 146097;                         /* of 400 years */
+	unsigned second = (unsigned)(seconds % 86400), year, month;
 
 	year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
 	day -= 365 * year + year / 4 - year / 100;
 	month = (5 * day + 2) / 153;
 	year += days / 146097 * 400 + (month >= 10);
-	append(out, 0, TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02dZ", year,
+	append(out, 0, TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02uZ", year,
 	       (month + 2) % 12 + 1, day - (153 * month + 2) / 5 + 1,
 	       second / 3600, second / 60 % 60, second % 60);
 }
@@ -350,7 +371,7 @@ static void ring_write(const unsigned char *data, size_t from, size_t to)
 /* Appends a message to the ring, as the frame that every member is sent. */
 static void broadcast(const struct ws_frame *f)
 {
-	unsigned char header[WS_SERVER_HEADER];
+	unsigned char header[WS_SERVER_HEADER] = {0};
 	size_t len = f->to - f->from;
 	size_t n = ws_header(header, f->opcode, len);
 
@@ -361,7 +382,7 @@ static void broadcast(const struct ws_frame *f)
 }
 
 /* Returns where a newcomer starts: options.history messages back, but within
-   the newer half of the ring, so that it does not join as one who is late. */
+   the newer half of the ring, so that it is not dropped at once as slow. */
 static uint64_t history_start(void)
 {
 	uint64_t count = smaller((uint64_t)options.history, totals.messages);
@@ -376,18 +397,17 @@ static uint64_t history_start(void)
 }
 
 /*
- * Returns how many bytes may be read from one client, 0 if the room is
- * congested.
+ * Returns how many bytes may be read from one client.  If that is none, the
+ * room is congested from now on: no message and no request is read until all
+ * members have caught up to half of the ring, or are dropped (see tick_member).
+ * TCP makes the senders wait meanwhile, and nothing is lost.
  *
  * n bytes read add at most n bytes to the ring, since a server's header is
  * shorter than a client's.  They may also complete a message of which up to
  * MESSAGE_MAX bytes were received before, and add its header.  So that much of
  * the free part of the ring is kept in reserve.  With the default limits: when
- * the slowest client is 1,044,000 bytes behind the head, 4,576 of 1,048,576 are
- * free, 4,096 + 10 are reserved, and 470 may be read.  When it is 470 more
- * behind, the room is congested: until all have caught up to half of the ring
- * (or are dropped: see tick_member), no member is read.  TCP makes the senders
- * wait meanwhile, and nothing is lost.
+ * the slowest member is 1,044,000 bytes behind the head, 4,576 of 1,048,576 are
+ * free, 4,096 + 10 are reserved, and 470 may be read.
  */
 static size_t read_budget(void)
 {
@@ -402,8 +422,8 @@ static size_t read_budget(void)
 			      : smaller(room_left - reserve, sizeof received);
 }
 
-/* Returns the offset at which the ring ends for a client, for now: its private
-   frames come there, or its Close, after which nothing is sent (RFC 6455,
+/* Returns the offset up to which a client is sent the ring for now.  There its
+   private frames are due, or its Close, after which nothing is sent (RFC 6455,
    5.5.1). */
 static uint64_t ring_end(const struct client *c)
 {
@@ -428,7 +448,7 @@ static void update_slowest(void)
 		room.congested = false;
 }
 
-/* ---- Leaving ---- */
+/* ---- States and dropping ---- */
 
 static void set_state(int i, enum state state)
 {
@@ -468,38 +488,43 @@ static void client_drop(int i, enum reason why)
 /* ---- Sending ---- */
 
 /*
- * Appends a private frame to a client's outbox.  It is sent after all that the
- * ring holds now: when the cursor has come to outbox_at.  The head is always
- * between two frames, so a private frame never splits another.  Example: frames
- * A = [100, 160) and B = [160, 200) are in the ring, and the cursor is 100; for
- * a ping that was appended when the head was 160, outbox_at is 160; the client
- * is sent A, the ping, B.
+ * Appends a private frame to a client's outbox.  An empty outbox gets the head
+ * as its place, outbox_at, and is sent when the cursor comes there; the head is
+ * always between two frames, so a private frame never splits another.  Example:
  *
- * Returns false if it does not fit.  A Close always does.
+ *     1. Frame A = [100, 160) is in the ring; the cursor is 100, the head 160.
+ *     2. A ping is appended: outbox_at = 160.
+ *     3. Frame B = [160, 200) is written; the head is 200.
+ *     4. The client is sent A, the ping, B.
+ *
+ * An outbox that is not empty keeps its place.  Returns false if the frame does
+ * not fit; a Close always does.
  */
 static bool outbox_append(struct client *c, enum ws_opcode opcode,
-			  const void *data, size_t len)
+			  const unsigned char *data, size_t from, size_t to)
 {
-	unsigned char header[WS_SERVER_HEADER];
-	size_t at = c->outbox_len, n = ws_header(header, opcode, len);
+	unsigned char header[WS_SERVER_HEADER] = {0};
+	size_t at = c->outbox_len, n = ws_header(header, opcode, to - from);
+	size_t max = opcode == WS_CLOSE ? OUTBOX_SIZE : PRIVATE_MAX;
 
-	if (at + n + len > (opcode == WS_CLOSE ? OUTBOX_SIZE : PRIVATE_MAX))
+	if (at + n + (to - from) > max)
 		return false;
 	if (at == 0)
 		c->outbox_at = ring.head;
-	memcpy(c->outbox + at, header, n);
-	memcpy(c->outbox + at + n, data, len);
-	c->outbox_len = (unsigned char)(at + n + len);
+	at = copy(c->outbox, at, max, header, 0, n);
+	at = copy(c->outbox, at, max, data, from, to);
+	c->outbox_len = (unsigned char)at;
 	return true;
 }
 
-/* Returns whether the outbox holds frames for an older place than the head. */
+/* Returns true if the outbox waits for a place before the head: a frame
+   appended now would overtake the messages after that place. */
 static bool outbox_waits(const struct client *c)
 {
 	return c->outbox_len > 0 && c->outbox_at != ring.head;
 }
 
-/* Returns whether the server sends notices: not as a bare relay, -n 0 -t 0. */
+/* With -n 0 -t 0 the server is a pure relay and sends no notices. */
 static bool sends_notices(void)
 {
 	return options.history > 0 || options.heartbeat > 0;
@@ -508,15 +533,16 @@ static bool sends_notices(void)
 /* Appends a ping and a notice that are due, or leaves them due for now. */
 static void queue_due_frames(struct client *c)
 {
-	char text[32];
-	size_t n =
-		append(text, 0, sizeof text, "{\"online\":%u}", room.members);
+	unsigned char text[32];
+	size_t n;
 
 	if (outbox_waits(c))
 		return;
-	if (c->ping_due && outbox_append(c, WS_PING, "", 0))
+	n = append((char *)text, 0, sizeof text, "{\"online\":%u}",
+		   room.members);
+	if (c->ping_due && outbox_append(c, WS_PING, text, 0, 0))
 		c->ping_due = false;
-	if (c->notice_due && outbox_append(c, WS_TEXT, text, n))
+	if (c->notice_due && outbox_append(c, WS_TEXT, text, 0, n))
 		c->notice_due = false;
 }
 
@@ -564,9 +590,9 @@ static void advance(struct client *c, size_t n)
 	}
 }
 
-/* Returns whether the call that has just failed may succeed later.  When the
-   kernel is out of memory, sockets still poll as ready: so that the loop does
-   not spin, nothing is polled until the next tick. */
+/* Returns true if the call that has just failed may be tried again.  When the
+   kernel is out of memory, sockets still poll as ready; so that the loop does
+   not spin, this starts a shortage: no socket is polled until the next tick. */
 static bool is_temporary_error(void)
 {
 	if (errno == ENOBUFS || errno == ENOMEM) {
@@ -602,33 +628,35 @@ static void flush(int i)
 	}
 }
 
-/* Appends a private frame after all that came before it, as far as the client
-   accepts that now.  Returns false if it does not fit. */
-static bool queue_frame(int i, enum ws_opcode opcode, const void *data,
-			size_t len)
+/* Appends a private frame.  If the outbox waits for an older place or is full,
+   sends what is due first, so that the frame comes after all older ones; if the
+   socket is full, it joins the frames at the older place.  Returns false if it
+   does not fit. */
+static bool queue_frame(int i, enum ws_opcode opcode, const unsigned char *data,
+			size_t from, size_t to)
 {
 	struct client *c = &clients[i];
 
-	if (!outbox_waits(c) && outbox_append(c, opcode, data, len))
+	if (!outbox_waits(c) && outbox_append(c, opcode, data, from, to))
 		return true;
 	flush(i);
-	return outbox_append(c, opcode, data, len);
+	return outbox_append(c, opcode, data, from, to);
 }
 
 /* Sends Close after all that came before it (RFC 6455, 7.1.2).  Unless
-   `peer_closed`, the server then waits for the peer's Close. */
-static void start_close(int i, int code, bool peer_closed, enum reason why)
+   its input is ignored from now on, the server waits for the peer's Close. */
+static void start_close(int i, int code, bool ignore_input, enum reason why)
 {
 	struct client *c = &clients[i];
 	unsigned char payload[] = {(unsigned char)(code >> 8),
 				   (unsigned char)code};
 
-	queue_frame(i, WS_CLOSE, payload,
+	queue_frame(i, WS_CLOSE, payload, 0,
 		    code == WS_NO_STATUS ? 0 : sizeof payload);
 	if (c->state == DEAD) /* flush() found that the connection is lost */
 		return;
 	leave_room(i, why);
-	c->peer_closed = peer_closed;
+	c->ignore_input = ignore_input;
 	set_state(i, CLOSING);
 }
 
@@ -651,7 +679,7 @@ static void handle_close(int i, const struct ws_frame *f)
 	int code = ws_close_code(f);
 
 	if (clients[i].state == CLOSING)
-		clients[i].peer_closed = true;
+		clients[i].ignore_input = true;
 	else if (code < 0)
 		close_with_error(i, -code);
 	else
@@ -667,7 +695,7 @@ static void handle_frame(int i, const struct ws_frame *f)
 	else if (f->opcode == WS_TEXT || f->opcode == WS_BINARY)
 		broadcast(f);
 	else if (f->opcode == WS_PING &&
-		 !queue_frame(i, WS_PONG, f->data + f->from, f->to - f->from))
+		 !queue_frame(i, WS_PONG, f->data, f->from, f->to))
 		client_drop(i, FLOOD);
 }
 
@@ -678,14 +706,14 @@ static void handle_frames(int i, size_t from, size_t to)
 	struct ws_frame f = {0};
 	int at;
 
-	while (from < to && !c->peer_closed && c->state != DEAD) {
+	while (from < to && !c->ignore_input && c->state != DEAD) {
 		if (c->state == OPEN && ws_idle(&c->ws))
 			c->ticks = 0; /* a message begins */
 		at = ws_decode(&c->ws, received, from, to, &f);
 		if (at < 0 && c->state == OPEN)
 			close_with_error(i, -at);
 		if (at < 0)
-			c->peer_closed = true;
+			c->ignore_input = true;
 		if (at <= 0)
 			return;
 		from = (size_t)at;
@@ -707,10 +735,8 @@ static void start_reply(int i, int status, const char *text, bool head_only)
 					  : "text/html; charset=utf-8",
 			     len, text != NULL ? "" : page_fields);
 
-	if (text != NULL && !head_only) {
-		memcpy(buffers[i] + n, text, len);
-		n += len;
-	}
+	if (text != NULL && !head_only)
+		n = append((char *)buffers[i], n, BUFFER_SIZE, "%s", text);
 	c->reply = buffers[i];
 	c->reply_len = (unsigned)n;
 	c->page_follows = text == NULL && !head_only;
@@ -743,7 +769,7 @@ static void refuse(int i, const struct http_request *r, int status,
 
 static void reply_page(int i, const struct http_request *r)
 {
-	totals.page_loads++;
+	totals.page_loads += !r->head_only;
 	start_reply(i, 200, NULL, r->head_only);
 }
 
@@ -853,7 +879,7 @@ static void join_room(int i, const struct http_request *r)
 		admit(i, r);
 }
 
-/* The site's map. */
+/* The paths that are served. */
 static const struct {
 	const char *path;
 	void (*get)(int i, const struct http_request *r);
@@ -877,7 +903,8 @@ static void route_request(int i, const struct http_request *r)
 			return;
 		}
 	}
-	refuse(i, r, 404, "nothing is at %.*s", FIELD(r->path));
+	refuse(i, r, 404, "no %s is at %.*s",
+	       r->handshake ? "WebSocket" : "page", FIELD(r->path));
 }
 
 /* Handles n received bytes of a request, which are parsed where they lie if no
@@ -891,8 +918,7 @@ static void handle_request(int i, size_t n)
 	int size;
 
 	if (before > 0) {
-		len = before + smaller(n, REQUEST_MAX - before);
-		memcpy(buffers[i] + before, received, len - before);
+		len = copy(buffers[i], before, REQUEST_MAX, received, 0, n);
 		buf = buffers[i];
 	}
 	size = http_parse(&r, (const char *)buf, len);
@@ -903,16 +929,15 @@ static void handle_request(int i, size_t n)
 		if (c->state == OPEN)
 			handle_frames(i, (size_t)size - before, n);
 	} else {
-		if (before == 0)
-			memcpy(buffers[i], received, len);
+		len = copy(buffers[i], before, REQUEST_MAX, received, 0, n);
 		c->buffered = (unsigned)len;
 	}
 }
 
 /* ---- Receiving ---- */
 
-/* Handles a connection that has ended.  Before its request and after all was
-   sent that is normal. */
+/* Marks a connection as dead that the peer has ended.  For a member, and within
+   a request, that is a loss. */
 static void peer_gone(int i)
 {
 	struct client *c = &clients[i];
@@ -934,6 +959,10 @@ static void receive(int i)
 	n = recv(table[i].fd, received, want, 0);
 	if (n < 0 && is_temporary_error())
 		return;
+	if (n == 0 && c->state == CLOSING && c->outbox_len > 0) {
+		c->ignore_input = true; /* it may still read our Close */
+		return;
+	}
 	if (n <= 0) {
 		peer_gone(i);
 		return;
@@ -961,10 +990,10 @@ static void entry_free(int i)
 		loop.used--;
 }
 
-/* Returns a free entry.  If the table is full, the connection that waits
+/* Finds a free entry.  If the table is full, the connection that waits
    longest and is not in the room is dropped: there is one, since the table has
    more entries than the room has places. */
-static int entry_find(void)
+static int entry_make_free(void)
 {
 	int victim = -1;
 
@@ -1003,7 +1032,7 @@ static void welcome(int fd, const struct sockaddr_storage *a)
 		close(fd);
 		return;
 	}
-	i = entry_find();
+	i = entry_make_free();
 	entry_take(i, fd, REQUEST);
 	format_address(clients[i].peer, a);
 	/* do not hold small frames back for the ACK of others (Nagle) */
@@ -1039,10 +1068,14 @@ static void accept_batch(int listener)
 
 /* ---- Time ---- */
 
-/* Time is counted in ticks, one a second while anything is awaited.  If not,
-   the next tick is the heartbeat's, so that an idle server sleeps.  After a
-   process was stopped for an hour there is one tick, as always, and no client
-   is late. */
+/*
+ * Timeouts count ticks.  There is a tick each second while needs_tick() is true
+ * for a client, or run_once() finds another reason; else the next tick is that
+ * of the heartbeat, so that an idle server sleeps.  Example: at 0 s nothing is
+ * awaited, and the heartbeat is due at 25 s: tick_after = 25.  At 3.4 s a
+ * client connects: tick_after = 4, and then 1.  After a process was stopped for
+ * an hour one tick follows, not 3,600, and no client is late.
+ */
 
 static uint64_t clock_ms(void)
 {
@@ -1060,7 +1093,7 @@ static int ms_until_tick(void)
 	return next > now ? (int)(next - now) : 0;
 }
 
-/* Returns whether a client needs a tick within a second. */
+/* Returns true if a client waits for something that a tick does. */
 static bool needs_tick(const struct client *c)
 {
 	if (c->state == OPEN)
@@ -1076,8 +1109,8 @@ static void tick_soon(void)
 	loop.tick_after = (unsigned)smaller(loop.tick_after, elapsed + 1);
 }
 
-/* Returns whether the server reads nobody, which is then not held against a
-   client as silence. */
+/* Returns true while the server reads no member.  That time does not count as a
+   client's silence. */
 static bool reading_is_paused(void)
 {
 	return room.congested || loop.shortage == OF_MEMORY;
@@ -1088,16 +1121,16 @@ static bool reading_is_paused(void)
 static void tick_member(int i, unsigned seconds)
 {
 	struct client *c = &clients[i];
-	int rate = options.rate;
+	const int most = options.rate * BURST;
+	int credit = c->credit + options.rate * (int)smaller(seconds, BURST);
 
 	if (c->credit < 0 || reading_is_paused())
 		c->silent = c->ticks = 0;
-	c->credit += rate * (int)smaller(seconds, BURST);
-	if (c->credit > rate * BURST)
-		c->credit = rate * BURST;
+	c->credit = credit < most ? credit : most;
 	if (c->silent > SILENT_MAX)
 		client_drop(i, SILENT);
-	else if (c->blocked && ++c->stuck > SEND_TIMEOUT)
+	else if (c->blocked && loop.shortage != OF_MEMORY &&
+		 ++c->stuck > SEND_TIMEOUT)
 		client_drop(i, STUCK);
 	else if (room.congested && room.congested_ticks >= STALL_TIMEOUT &&
 		 ring.head - c->cursor > LOG_SIZE / 2)
@@ -1125,7 +1158,7 @@ static void tick_other(int i)
 		set_state(i, DEAD);
 }
 
-/* Does what time brings: heartbeats, notices, credit, timeouts. */
+/* Starts heartbeats and notices, refills credit, and enforces timeouts. */
 static void tick(void)
 {
 	unsigned seconds = loop.tick_after;
@@ -1172,7 +1205,7 @@ static short poll_events(const struct client *c)
 	case LISTENING: return loop.shortage == NO_SHORTAGE ? POLLIN : 0;
 	case REQUEST: return room.congested ? 0 : POLLIN;
 	case OPEN: return room.congested || c->credit < 0 ? out : POLLIN | out;
-	case CLOSING: return POLLIN | out;
+	case CLOSING: return c->ignore_input ? out : POLLIN | out;
 	case DRAIN: return POLLIN;
 	default: return out;
 	}
@@ -1199,7 +1232,7 @@ static void handle_events(int i)
    one, since the first may leave no room in the ring for the others. */
 static void handle_ready(int n)
 {
-	loop.first = (loop.first + 1) % n;
+	loop.first = (loop.first + 1) % TABLE_SIZE;
 	for (int k = 0; k < n; k++) {
 		int i = (loop.first + k) % n;
 
@@ -1208,7 +1241,8 @@ static void handle_ready(int n)
 	}
 }
 
-/* Sends what is due.  If that was all, half-closes the connection. */
+/* Sends what is due.  Half-closes the connection after a complete reply, or
+   when both sides have sent Close. */
 static void write_to(int i)
 {
 	struct client *c = &clients[i];
@@ -1216,7 +1250,7 @@ static void write_to(int i)
 	if (c->state == REPLY || c->state == OPEN || c->state == CLOSING)
 		flush(i);
 	if ((c->state == REPLY && c->reply_len == 0) ||
-	    (c->state == CLOSING && c->outbox_len == 0 && c->peer_closed)) {
+	    (c->state == CLOSING && c->outbox_len == 0 && c->ignore_input)) {
 		shutdown(table[i].fd, SHUT_WR);
 		set_state(i, DRAIN);
 	}
@@ -1273,7 +1307,8 @@ static void say_goodbye(void)
 
 static const char usage[] = "usage: chat [option]...; chat -h lists them\n";
 
-/* The options.  What getopt() knows, the parsing, the errors and -h follow. */
+/* The options.  The letters for getopt(), the parsing, the errors and -h are
+   all made from this table. */
 static const struct option {
 	char letter;
 	const char *argument; /* its name in -h, or NULL if there is none */
@@ -1281,7 +1316,7 @@ static const struct option {
 	int *number;        /* where a number goes; without argument: 1; */
 	const char **texts; /* or the first free place of texts for it */
 	int max;            /* the greatest number; how many texts there are */
-	int standard;       /* the default of a number */
+	int preset;         /* the default of a number */
 } option_table[] = {
 	{'a', "address", "listen on this IP address only (default: all)", NULL,
 	 &options.address, 1, 0},
@@ -1291,7 +1326,7 @@ static const struct option {
 	{'n', "history", "messages sent to a new client", &options.history,
 	 NULL, HISTORY_MAX, 100},
 	{'o', "host",
-	 "accept only this Host and Origin, host[:port]; repeatable", NULL,
+	 "join only under this Host and Origin, host[:port]; repeatable", NULL,
 	 options.hosts, HOSTS_MAX, 0},
 	{'p', "port", "TCP port; 0 = any free port", &options.port, NULL, 65535,
 	 8080},
@@ -1316,7 +1351,7 @@ static void print_help(void)
 			   o->argument != NULL ? o->argument : "", o->help);
 		if (o->argument != NULL && o->number != NULL)
 			n = append(text, n, sizeof text, " (default: %d)",
-				   o->standard);
+				   o->preset);
 		n = append(text, n, sizeof text, "\n");
 	}
 	print(STDOUT_FILENO,
@@ -1353,15 +1388,16 @@ static int parse_number(const char *s, int max)
 static void set_option(const struct option *o, const char *value)
 {
 	const char name[] = {'-', o->letter, ' ', '\0'};
-	int k = 0;
+	int n, k = 0;
 
 	if (o->argument == NULL) {
 		*o->number = 1;
 	} else if (o->number != NULL) {
-		*o->number = parse_number(value, o->max);
-		if (*o->number < 0)
+		n = parse_number(value, o->max);
+		if (n < 0)
 			bad_value(name, value, "must be a number from 0 to %d",
 				  o->max);
+		*o->number = n;
 	} else {
 		while (k < o->max - 1 && o->texts[k] != NULL)
 			k++;
@@ -1382,7 +1418,7 @@ static void read_options(int argc, char **argv)
 		if (option_table[k].argument != NULL)
 			*end++ = ':';
 		if (option_table[k].number != NULL)
-			*option_table[k].number = option_table[k].standard;
+			*option_table[k].number = option_table[k].preset;
 	}
 	while ((letter = getopt(argc, argv, letters)) != -1) {
 		const char name[] = {'-', (char)optopt, '\0'};
@@ -1505,7 +1541,7 @@ static int listen_on(const char *ip)
 		close(fd);
 		return -1;
 	}
-	entry_take(entry_find(), fd, LISTENING);
+	entry_take(entry_make_free(), fd, LISTENING);
 	return 0;
 }
 
@@ -1557,7 +1593,7 @@ static int take_inherited_sockets(void)
 			      fd, strerror(errno));
 			exit(1);
 		}
-		entry_take(entry_find(), fd, LISTENING);
+		entry_take(entry_make_free(), fd, LISTENING);
 	}
 	return n;
 }

@@ -51,7 +51,7 @@
 #endif
 /* Programs address at most 2 GiB of static data. */
 #if (CLIENTS_MAX + SPARE_SLOTS + 8) * (MESSAGE_MAX + REQUEST_MAX + 512) + \
-		LOG_SIZE > \
+		LOG_SIZE >                                                \
 	2000000000
 #error "CLIENTS_MAX * MESSAGE_MAX + LOG_SIZE must stay below 2 GB: lower one"
 #endif

@@ -160,9 +160,11 @@ static int parse_target(struct http_request *r, const char *buf, size_t at,
 		r->authority = slice(buf, host, at);
 	}
 	r->path = slice(buf, at, end_of_class(buf, at, stop, path_chars));
-	/* "http://host" means "http://host/": take the "/" before the host */
+	/* "http://host" means "http://host/".  Texts point into the request, so
+	   the path is the second "/" of "http://". */
 	if (r->path.from == r->path.to && r->authority.to > 0)
 		r->path = slice(buf, host - 1, host);
+	/* at == host: the host is empty */
 	if (at == host || buf[r->path.from] != '/')
 		return reject(r, 400, "target is neither path nor http://host");
 	return (int)stop + 1;
@@ -211,6 +213,14 @@ static int store_length(struct http_request *r, struct http_text value)
 	return store_once(r, &r->length, value, "two Content-Length fields");
 }
 
+/* RFC 9112, 3.2 */
+static int store_host(struct http_request *r, struct http_text value)
+{
+	if (!all_in_class(value, host_chars))
+		return reject(r, 400, "malformed Host");
+	return store_once(r, &r->host, value, "two Host fields");
+}
+
 /* Stores a field if this server uses it. */
 static int store_field(struct http_request *r, struct http_text name,
 		       struct http_text value)
@@ -231,11 +241,9 @@ static int store_field(struct http_request *r, struct http_text name,
 		return reject(r, 501, "body (Transfer-Encoding)");
 	if (is_word_nocase(name, "Content-Length"))
 		return store_length(r, value);
-	if (!is_word_nocase(name, "Host"))
-		return 0;
-	if (!all_in_class(value, host_chars)) /* RFC 9112, 3.2 */
-		return reject(r, 400, "malformed Host");
-	return store_once(r, &r->host, value, "two Host fields");
+	if (is_word_nocase(name, "Host"))
+		return store_host(r, value);
+	return 0;
 }
 
 /* RFC 9112, 5: "name: value", with blanks around the value, but none before
@@ -336,9 +344,9 @@ int http_parse(struct http_request *r, const char *buf, size_t len)
 	if (at < 0)
 		return at;
 	if (at == 0 || (size_t)at + 1 >= end)
-		return end == REQUEST_MAX
-			       ? reject(r, 431, "head exceeds REQUEST_MAX")
-			       : 0;
+		return end < REQUEST_MAX
+			       ? 0
+			       : reject(r, 431, "head exceeds REQUEST_MAX");
 	if (buf[at + 1] != '\n')
 		return reject(r, 400, "CR without LF");
 	error = check_head(r);
@@ -415,11 +423,9 @@ static const struct status {
 	{408, "408 Request Timeout", ""},
 	{413, "413 Content Too Large", ""},
 	{414, "414 URI Too Long", ""},
-	{421, "421 Misdirected Request", ""},
 	{426, "426 Upgrade Required", /* RFC 6455, 4.4 */
 	 "Upgrade: websocket\r\nConnection: upgrade\r\n"
 	 "Sec-WebSocket-Version: 13\r\n"},
-	{429, "429 Too Many Requests", ""},               /* RFC 6585, 4 */
 	{431, "431 Request Header Fields Too Large", ""}, /* RFC 6585, 5 */
 	{501, "501 Not Implemented", ""},
 	{503, "503 Service Unavailable", "Retry-After: 10\r\n"},

@@ -24,7 +24,9 @@ enum {
 	HTTP_HEAD_MAX = 1024, /* room for the head of any other response */
 };
 
-struct http_text { /* buf[from..to); to is 0 if the request has none */
+/* The characters buf[from] to buf[to - 1], in short buf[from..to).  to is 0 if
+   the request has none. */
+struct http_text {
 	const char *buf;
 	size_t from, to;
 };
@@ -55,7 +57,7 @@ struct http_request {
  * 0    when it needs more bytes, which never happens if len >= REQUEST_MAX;
  * < 0  as soon as an error is certain, minus the status to answer with: 400,
  *      405, 413, 414, 426, 431, 501 or 505.  Of r, only fault and head_only
- *      are then of use.
+ *      are then set, and handshake is false.
  */
 int http_parse(struct http_request *r, const char *buf, size_t len);
 

@@ -72,7 +72,7 @@ static bool utf8_part(struct ws_decoder *d, const unsigned char *in, size_t at,
 	return at >= to;
 }
 
-/* Returns true if a frame may begin with this byte (5.2, 5.4, 5.5). */
+/* Returns true if a frame may begin with d->header[0] (5.2, 5.4, 5.5). */
 static bool first_byte_ok(const struct ws_decoder *d)
 {
 	int opcode = d->header[0] & OPCODE;
@@ -167,8 +167,8 @@ static size_t unmask(struct ws_decoder *d, unsigned char *in, size_t at,
 
 /* Appends the payload in f to buffer[end..max) and returns the new end.  It
    fits: check_length() and check_header() have ensured that. */
-static uint32_t append(struct ws_decoder *d, const struct ws_frame *f,
-		       uint32_t end, uint32_t max)
+static uint32_t store_payload(struct ws_decoder *d, const struct ws_frame *f,
+			      uint32_t end, uint32_t max)
 {
 	for (size_t at = f->from; at < f->to && end < max; at++)
 		d->buffer[end++] = f->data[at];
@@ -187,9 +187,10 @@ static void keep_payload(struct ws_decoder *d, struct ws_frame *f)
 	if (single_frame && f->to - f->from == d->payload_len)
 		return;
 	if (control)
-		d->control_end = append(d, f, d->control_end, WS_BUFFER);
+		d->control_end = store_payload(d, f, d->control_end, WS_BUFFER);
 	else
-		d->message_len = append(d, f, d->message_len, MESSAGE_MAX);
+		d->message_len =
+			store_payload(d, f, d->message_len, MESSAGE_MAX);
 	f->data = d->buffer;
 	f->from = control ? MESSAGE_MAX : 0;
 	f->to = control ? d->control_end : d->message_len;
@@ -222,12 +223,13 @@ int ws_decode(struct ws_decoder *d, unsigned char *in, size_t from, size_t to,
 	      struct ws_frame *f)
 {
 	int after_header = decode_header(d, in, from, to);
-	size_t at = (size_t)after_header, end;
+	size_t at, end;
 
 	if (after_header < 0)
 		return after_header;
 	if (d->header_got < d->header_len)
 		return 0;
+	at = (size_t)after_header;
 	end = unmask(d, in, at, to);
 	/* 8.1: a text must be UTF-8; an invalid byte is refused at once */
 	if (d->message_opcode == WS_TEXT && !is_control(d->header[0]) &&

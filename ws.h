@@ -83,9 +83,9 @@ bool ws_idle(const struct ws_decoder *d);
 size_t ws_header(unsigned char header[WS_SERVER_HEADER], enum ws_opcode opcode,
 		 size_t len);
 
-/* Returns the close code in a Close frame (5.5.1, 7.4), WS_NO_STATUS if its
-   payload is empty, or if it is invalid, minus the close code to answer with.
- */
+/* Reads the payload of a Close frame (5.5.1, 7.4).  Returns
+ * > 0  the close code, or WS_NO_STATUS for an empty payload;
+ * < 0  for an invalid payload, minus the close code to answer with. */
 int ws_close_code(const struct ws_frame *f);
 
 #endif

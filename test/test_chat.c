@@ -71,12 +71,11 @@ START_TEST(answers_bad_requests)
 		int status;
 		const char *line; /* in the log, and in the answer's body */
 	} cases[] = {
-		{"nonsense\r\n\r\n", 400,
-		 "(malformed method)"},
+		{"nonsense\r\n\r\n", 400, "(malformed method)"},
 		{"GET /x HTTP/1.1\r\nHost: a\r\n\r\n", 404,
-		 "(nothing is at /x)"},
+		 "(no page is at /x)"},
 		{"GET /metrics/ HTTP/1.1\r\nHost: a\r\n\r\n", 404,
-		 "(nothing is at /metrics/)"},
+		 "(no page is at /metrics/)"},
 		{"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", 405,
 		 "(method is neither GET nor HEAD)"},
 		{GET "Content-Length: 5\r\n\r\nhello", 413, "(body"},
@@ -143,7 +142,8 @@ START_TEST(counts_clients_messages_and_bytes)
 	send_message(a, "x");
 	expect_message(a, "x");
 	close(b);
-	await_log(&s, "disconnected: lost, ended without a Close (1 online)");
+	await_log(&s,
+		  "disconnected: lost, the connection ended early (1 online)");
 	expect_metric(&s, "chat_clients", 1);
 	expect_status(&s, GET_METRICS "\r\n", 200);
 	ck_assert_ptr_nonnull(
@@ -179,8 +179,9 @@ START_TEST(logs_joins_and_leaves)
 		  " Client disconnected: closed, by the client (1 online)\n");
 	expect_close(a, 1000);
 	close(b);
-	await_log(&s, " Client disconnected: lost, ended without a Close (0 "
-		      "online)\n");
+	await_log(&s,
+		  " Client disconnected: lost, the connection ended early (0 "
+		  "online)\n");
 	await_log(&s, " Listening for up to 1024 clients\n");
 	ck_assert_int_eq(count_in_log(&s, "\n"), 5);
 	finish();

@@ -559,8 +559,8 @@ END_TEST
 
 START_TEST(names_each_status)
 {
-	static const int known[] = {200, 400, 403, 404, 405, 408, 413, 414,
-				    421, 426, 429, 431, 501, 503, 505};
+	static const int known[] = {200, 400, 403, 404, 405, 408, 413,
+				    414, 426, 431, 501, 503, 505};
 	char head[HTTP_HEAD_MAX];
 	size_t count = 0;
 

@@ -64,13 +64,13 @@ START_TEST(reuses_first_free_entry)
 {
 	make_client(3, LISTENING);
 	for (int i = 1; i < 6; i++)
-		entry_take(entry_find(), 10 + i, OPEN);
+		entry_take(entry_make_free(), 10 + i, OPEN);
 	entry_free(4);
 	entry_free(2);
 	ck_assert_int_eq(loop.used, 6);
-	ck_assert_int_eq(entry_find(), 2);
+	ck_assert_int_eq(entry_make_free(), 2);
 	entry_take(2, 12, OPEN);
-	ck_assert_int_eq(entry_find(), 4);
+	ck_assert_int_eq(entry_make_free(), 4);
 	entry_free(5);
 	ck_assert(loop.used == 4 && table[5].fd == -1);
 	EXPECT_CALLS("close 14\nclose 12\nclose 15\n");

@@ -37,9 +37,9 @@ END_TEST
 static const struct {
 	const char *line, *fields, *logs;
 } refusals[] = {
-	{"GET /no?a", "", "Request refused: 404 Not Found (nothing is at /no)"},
+	{"GET /no?a", "", "Request refused: 404 Not Found (no page is at /no)"},
 	{"GET /metrics", UPGRADE_FIELDS,
-	 "Handshake refused: 404 Not Found (nothing is at /metrics)"},
+	 "Handshake refused: 404 Not Found (no WebSocket is at /metrics)"},
 	{"GET http://" LONG LONG LONG "/",
 	 UPGRADE_FIELDS "Origin: http://y" LONG LONG LONG "\r\n",
 	 "Handshake refused: 403 Forbidden (Origin http://y" LONG LONG
@@ -141,6 +141,8 @@ START_TEST(sends_no_notice_as_bare_relay)
 }
 END_TEST
 
+static const unsigned char normal[] = {0x03, 0xe8}; /* 1000 */
+
 /* However full the outbox is, a Close fits; and a pong that fits is not sent
    before the next pass. */
 START_TEST(keeps_outbox_room_for_close)
@@ -149,16 +151,16 @@ START_TEST(keeps_outbox_room_for_close)
 
 	ck_assert_int_eq(PRIVATE_MAX, HTTP_SWITCH_LENGTH);
 	ring.head = 10;
-	ck_assert(queue_frame(0, WS_PONG, buffers[1], 125));
+	ck_assert(queue_frame(0, WS_PONG, buffers[1], 0, 125));
 	EXPECT_CALLS("");
 	ck_assert(c->outbox_at == 10 && c->outbox_len == 127);
 	c->outbox_len = PRIVATE_MAX - 1;
-	ck_assert(!outbox_append(c, WS_PONG, "", 0));
+	ck_assert(!outbox_append(c, WS_PONG, buffers[1], 0, 0));
 	c->outbox_len = PRIVATE_MAX;
-	ck_assert(outbox_append(c, WS_CLOSE, "\x03\xe8", 2));
+	ck_assert(outbox_append(c, WS_CLOSE, normal, 0, 2));
 	ck_assert_int_eq(c->outbox_len, OUTBOX_SIZE);
 	c->outbox_len = PRIVATE_MAX - 2;
-	ck_assert(outbox_append(c, WS_PONG, "", 0));
+	ck_assert(outbox_append(c, WS_PONG, buffers[1], 0, 0));
 }
 END_TEST
 
@@ -172,13 +174,13 @@ START_TEST(takes_any_answer_to_its_close)
 	flush(0);
 	ck_assert_mem_eq(outgoing, "\x88\x02\x03\xe9", 4);
 	receive_bytes("\x89\x80\0\0\0\0\x81\x82\0\0\0\0Hi", 14);
-	ck_assert(!c->peer_closed && c->outbox_len == 0);
+	ck_assert(!c->ignore_input && c->outbox_len == 0);
 	ck_assert_uint_eq(totals.messages, 0);
 	if (_i == 0) /* what follows its Close is of no interest */
 		receive_bytes("\x88\x80\0\0\0\0\xff", 7);
 	else
 		receive_bytes("\xff", 1);
-	ck_assert(c->state == CLOSING && c->peer_closed);
+	ck_assert(c->state == CLOSING && c->ignore_input);
 	for (int why = 0; why < REASONS; why++)
 		ck_assert_uint_eq(totals.ended[why], why == GOING_AWAY);
 }
@@ -190,7 +192,7 @@ START_TEST(sends_nothing_after_close)
 	struct client *c = make_member();
 
 	ring.head = 10;
-	outbox_append(c, WS_CLOSE, "\x03\xe8", 2);
+	outbox_append(c, WS_CLOSE, normal, 0, 2);
 	c->outbox_at = c->cursor;
 	c->outbox_sent = 1;
 	c->state = CLOSING;

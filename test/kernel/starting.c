@@ -234,7 +234,7 @@ START_TEST(says_goodbye_to_members_only)
 		ck_assert_int_eq(clients[i].state, i <= REQUEST ? DEAD
 						   : i == OPEN  ? CLOSING
 								: i);
-	ck_assert(!clients[OPEN].peer_closed);
+	ck_assert(!clients[OPEN].ignore_input);
 }
 END_TEST
 

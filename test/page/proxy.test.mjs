@@ -181,7 +181,7 @@ test("a unix-domain socket, for a proxy", async () => {
 		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}}).on("upgrade", (r, socket) => done(socket)).on("error", fail));
 	await room.logged("local Client connected (1 online)");
 	upgraded.destroy();
-	await room.logged("local Client disconnected: lost, ended without a Close (0 online)");
+	await room.logged("local Client disconnected: lost, the connection ended early (0 online)");
 	await room.stop();
 });
 
