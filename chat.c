@@ -141,13 +141,13 @@ struct client {
 	uint64_t cursor;    /* offset in the ring of the next byte to send */
 	uint64_t outbox_at; /* offset at which the outbox is due */
 	struct ws_decoder ws;
-	const unsigned char *reply;        /* REPLY: what is left to send, */
-	unsigned reply_len;                /* in bytes; */
-	bool page_follows : 1;             /* and then the page */
-	bool ping_due : 1, notice_due : 1; /* the next flush() queues them */
-	bool blocked : 1;     /* its socket is full: wait for POLLOUT */
-	bool peer_closed : 1; /* what it sends is of no more interest */
-	unsigned char state;  /* an enum state */
+	const unsigned char *reply; /* REPLY: what is left to send, */
+	unsigned reply_len;         /* in bytes; */
+	bool page_follows;          /* and then the page */
+	bool ping_due, notice_due;  /* the next flush() queues them */
+	bool blocked;               /* its socket is full: wait for POLLOUT */
+	bool peer_closed;           /* what it sends is of no more interest */
+	unsigned char state;        /* an enum state */
 	unsigned char outbox_len, outbox_sent; /* bytes in it; sent of those */
 	unsigned buffered;   /* bytes of a half-received request in buffers[] */
 	int credit;          /* frames it may send; not read while negative */
