@@ -1278,7 +1278,7 @@ static const struct option {
 	char letter;
 	const char *argument; /* its name in -h, or NULL if there is none */
 	const char *help;
-	int *number;        /* where a number goes; without argument: 1; */
+	int *number;        /* where a number goes; without argument: max; */
 	const char **texts; /* or the first free place of texts for it */
 	int max;            /* the greatest number; how many texts there are */
 	int standard;       /* the default of a number */
@@ -1356,7 +1356,7 @@ static void set_option(const struct option *o, const char *value)
 	int k = 0;
 
 	if (o->argument == NULL) {
-		*o->number = 1;
+		*o->number = o->max;
 	} else if (o->number != NULL) {
 		*o->number = parse_number(value, o->max);
 		if (*o->number < 0)
