@@ -957,7 +957,7 @@ static void entry_free(int i)
 	clients[i] = (struct client){.state = FREE};
 	if (i < loop.lowest_free)
 		loop.lowest_free = i;
-	while (loop.used > 0 && table[loop.used - 1].fd < 0)
+	while (loop.used > 0 && clients[loop.used - 1].state == FREE)
 		loop.used--;
 }
 
@@ -968,7 +968,8 @@ static int entry_find(void)
 {
 	int victim = -1;
 
-	while (loop.lowest_free < loop.slots && table[loop.lowest_free].fd >= 0)
+	while (loop.lowest_free < loop.slots &&
+	       clients[loop.lowest_free].state != FREE)
 		loop.lowest_free++;
 	if (loop.lowest_free < loop.slots)
 		return loop.lowest_free;
