@@ -144,13 +144,13 @@ struct client {
 	struct ws_decoder ws;
 	const unsigned char *reply; /* in REPLY: the next byte to send */
 	unsigned reply_len;         /* and how many bytes are left; */
-	bool page_follows : 1;      /* after those, the page is sent */
-	bool ping_due : 1;          /* the next flush() appends a ping */
-	bool notice_due : 1; /* or a notice: the text {"online":N}, which is not
+	bool page_follows;          /* after those, the page is sent */
+	bool ping_due;              /* the next flush() appends a ping */
+	bool notice_due;     /* or a notice: the text {"online":N}, which is not
 				a message and not in the ring */
-	bool blocked : 1;    /* its socket is full: wait for POLLOUT */
-	bool ignore_input : 1; /* its Close came, or it broke a rule */
-	unsigned char state;   /* an enum state */
+	bool blocked;        /* its socket is full: wait for POLLOUT */
+	bool ignore_input;   /* its Close came, or it broke a rule */
+	unsigned char state; /* an enum state */
 	unsigned char outbox_len, outbox_sent; /* bytes in it; sent of those */
 	unsigned buffered; /* bytes of a half-received request in buffers[] */
 	int credit;      /* frames it may send; while in debt, it is not read */
@@ -986,7 +986,7 @@ static void entry_free(int i)
 	clients[i] = (struct client){.state = FREE};
 	if (i < loop.lowest_free)
 		loop.lowest_free = i;
-	while (loop.used > 0 && table[loop.used - 1].fd < 0)
+	while (loop.used > 0 && clients[loop.used - 1].state == FREE)
 		loop.used--;
 }
 
@@ -997,7 +997,8 @@ static int entry_make_free(void)
 {
 	int victim = -1;
 
-	while (loop.lowest_free < loop.slots && table[loop.lowest_free].fd >= 0)
+	while (loop.lowest_free < loop.slots &&
+	       clients[loop.lowest_free].state != FREE)
 		loop.lowest_free++;
 	if (loop.lowest_free < loop.slots)
 		return loop.lowest_free;
@@ -1313,7 +1314,7 @@ static const struct option {
 	char letter;
 	const char *argument; /* its name in -h, or NULL if there is none */
 	const char *help;
-	int *number;        /* where a number goes; without argument: 1; */
+	int *number;        /* where a number goes; without argument: max; */
 	const char **texts; /* or the first free place of texts for it */
 	int max;            /* the greatest number; how many texts there are */
 	int preset;         /* the default of a number */
@@ -1391,7 +1392,7 @@ static void set_option(const struct option *o, const char *value)
 	int n, k = 0;
 
 	if (o->argument == NULL) {
-		*o->number = 1;
+		*o->number = o->max;
 	} else if (o->number != NULL) {
 		n = parse_number(value, o->max);
 		if (n < 0)
@@ -1652,7 +1653,5 @@ int main(int argc, char **argv)
 	end = clock_ms() + CLOSE_TIMEOUT * (uint64_t)1000;
 	while (loop.used > 0 && clock_ms() < end)
 		run_once();
-	while (loop.used > 0)
-		entry_free(loop.used - 1);
 	return 0;
 }

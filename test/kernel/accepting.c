@@ -74,6 +74,13 @@ START_TEST(reuses_first_free_entry)
 	entry_free(5);
 	ck_assert(loop.used == 4 && table[5].fd == -1);
 	EXPECT_CALLS("close 14\nclose 12\nclose 15\n");
+	/* in a full table, the longest waiting outside the room makes way */
+	for (int i = 1; i < TABLE_SIZE; i++) {
+		entry_take(i, 10, i == 9 || i == 11 ? REQUEST : OPEN);
+		clients[i].ticks = i == 11 ? 4 : 5;
+	}
+	ck_assert_int_eq(entry_make_free(), 9);
+	EXPECT_CALLS("linger 10 1 0\nclose 10\n");
 }
 END_TEST
 

@@ -137,6 +137,19 @@ FAKE(ssize_t, write, (int fd, const void *data, size_t n), true, , (int)n,
 FAKE(int, setrlimit, (int resource, const struct rlimit *r),
      resource == RLIMIT_NOFILE && r->rlim_max == descriptors.rlim_max, , 0,
      "descriptors %d\n", (int)r->rlim_cur)
+FAKE(int, getrlimit, (int resource, struct rlimit *r),
+     resource == RLIMIT_NOFILE, *r = descriptors, 0, "%s", "")
+FAKE(int, clock_gettime, (clockid_t clock, struct timespec *t),
+     clock == CLOCK_MONOTONIC, *t = clock_now, 0, "%s", "")
+FAKE(int, sigaction, (int number, const struct sigaction *to, void *from),
+     from == NULL, , 0, "%s %s\n",
+     to->sa_handler == SIG_IGN ? "ignore" : "handle",
+     number == SIGPIPE   ? "PIPE"
+     : number == SIGTTOU ? "TTOU"
+     : number == SIGINT  ? "INT"
+     : number == SIGTERM ? "TERM"
+     : number == SIGALRM ? "ALRM"
+			 : "?")
 FAKE(int, alarm, (unsigned seconds), true, , 0, "alarm %u\n", seconds)
 
 static int fake_setsockopt(int fd, int level, int option, const void *value,
@@ -194,37 +207,10 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 	return ready;
 }
 
-static int fake_getrlimit(int resource, struct rlimit *r)
-{
-	ck_assert_int_eq(resource, RLIMIT_NOFILE);
-	*r = descriptors;
-	return next_answer("getrlimit", 0);
-}
-
-static int fake_sigaction(int number, const struct sigaction *to, void *from)
-{
-	ck_assert_ptr_null(from);
-	record("%s %s\n", to->sa_handler == SIG_IGN ? "ignore" : "handle",
-	       number == SIGPIPE   ? "PIPE"
-	       : number == SIGTTOU ? "TTOU"
-	       : number == SIGINT  ? "INT"
-	       : number == SIGTERM ? "TERM"
-	       : number == SIGALRM ? "ALRM"
-				   : "?");
-	return next_answer("sigaction", 0);
-}
-
 static char *fake_getenv(const char *name)
 {
 	return (char *)(size_t)(strcmp(name, "LISTEN_PID") == 0 ? listen_pid
 								: listen_fds);
-}
-
-static int fake_clock_gettime(clockid_t clock, struct timespec *t)
-{
-	ck_assert_int_eq(clock, CLOCK_MONOTONIC);
-	*t = clock_now;
-	return 0;
 }
 
 static __attribute__((noreturn)) void fake_exit(int status)

@@ -75,19 +75,16 @@ END_TEST
 /* As systemd says it: LISTEN_PID names the process, LISTEN_FDS counts. */
 START_TEST(inherits_only_sockets_meant_for_its_pid)
 {
+	static const char *const pids[] = {NULL, "1234", NULL, "1235", "1234"};
+	static const char *const fds[] = {NULL, NULL, "2", "2", "0"};
+
 	clear_table();
-	ck_assert_int_eq(take_inherited_sockets(), 0);
-	listen_pid = "1234";
-	ck_assert_int_eq(take_inherited_sockets(), 0);
-	listen_fds = "2";
-	listen_pid = NULL;
-	ck_assert_int_eq(take_inherited_sockets(), 0);
-	listen_pid = "1235";
-	ck_assert_int_eq(take_inherited_sockets(), 0);
+	for (size_t i = 0; i < COUNT(pids); i++) {
+		listen_pid = pids[i];
+		listen_fds = fds[i];
+		ck_assert_int_eq(take_inherited_sockets(), 0);
+	}
 	EXPECT_CALLS("");
-	listen_pid = "1234";
-	listen_fds = "0";
-	ck_assert_int_eq(take_inherited_sockets(), 0);
 	listen_fds = "2";
 	ck_assert_int_eq(take_inherited_sockets(), 2);
 	EXPECT_CALLS("listens 3?\nnonblocking 3\nlistens 4?\nnonblocking 4\n");

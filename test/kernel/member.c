@@ -14,9 +14,8 @@ START_TEST(joins_at_start_of_history)
 	room.members = room.members_peak = 5;
 	receive_bytes(handshake, strlen(handshake));
 	EXPECT_CALLS("recv 7\n" LOG "who Client connected (6 online)\n");
-	ck_assert_int_eq(c->state, OPEN);
+	ck_assert(c->state == OPEN && c->credit == 100);
 	ck_assert(c->cursor == 1000 && ring.slowest == 1000);
-	ck_assert_int_eq(c->credit, 100);
 	ck_assert(room.members_peak == 6 && totals.joins == 1);
 	ck_assert_uint_eq(totals.bytes_in, strlen(handshake));
 	ck_assert(c->notice_due && !c->ping_due);
@@ -133,7 +132,7 @@ START_TEST(sends_no_notice_as_bare_relay)
 	for (int i = 0; i < 4; i++) {
 		c = make_member();
 		options.history = i & 1;
-		options.heartbeat = i & 2;
+		options.heartbeat = i / 2;
 		room.members = 2;
 		tick();
 		ck_assert(c->notice_due == (i > 0));
@@ -149,7 +148,6 @@ START_TEST(keeps_outbox_room_for_close)
 {
 	struct client *c = make_member();
 
-	ck_assert_int_eq(PRIVATE_MAX, HTTP_SWITCH_LENGTH);
 	ring.head = 10;
 	ck_assert(queue_frame(0, WS_PONG, buffers[1], 0, 125));
 	EXPECT_CALLS("");
@@ -161,47 +159,67 @@ START_TEST(keeps_outbox_room_for_close)
 	ck_assert_int_eq(c->outbox_len, OUTBOX_SIZE);
 	c->outbox_len = PRIVATE_MAX - 2;
 	ck_assert(outbox_append(c, WS_PONG, buffers[1], 0, 0));
+	/* what is due does not overtake messages */
+	c->ping_due = true;
+	c->outbox_len = 2;
+	ring.head = 30;
+	flush(0);
+	EXPECT_CALLS("send 7 10\nsend 7 2\nsend 7 20\nsend 7 2\n");
 }
 END_TEST
 
-/* After our Close, messages and pings change nothing; the peer's Close, or an
-   illegal frame, is its answer. */
-START_TEST(takes_any_answer_to_its_close)
+/* Whether we have sent a Close; what comes; the reason that is counted. */
+static const struct {
+	bool goodbye;
+	const char *frame;
+	enum reason why;
+} closes[] = {
+	{false, "\x88\x82\0\0\0\0\x03\xe8", CLOSED},
+	{false, "\x83\x82\0\0\0\0\x03\xe8", PROTOCOL},
+	/* any Close, and any mistake, is the answer to ours */
+	{true, "\x88\x82\0\0\0\0\x03\xe8", GOING_AWAY},
+	{true, "\x83\x82\0\0\0\0\x03\xe8", GOING_AWAY},
+};
+
+START_TEST(half_closes_when_both_sides_have_closed)
 {
 	struct client *c = make_member();
 
-	say_goodbye();
-	flush(0);
-	ck_assert_mem_eq(outgoing, "\x88\x02\x03\xe9", 4);
-	receive_bytes("\x89\x80\0\0\0\0\x81\x82\0\0\0\0Hi", 14);
-	ck_assert(!c->ignore_input && c->outbox_len == 0);
-	ck_assert_uint_eq(totals.messages, 0);
-	if (_i == 0) /* what follows its Close is of no interest */
-		receive_bytes("\x88\x80\0\0\0\0\xff", 7);
-	else
-		receive_bytes("\xff", 1);
-	ck_assert(c->state == CLOSING && c->ignore_input);
+	if (closes[_i].goodbye) {
+		say_goodbye();
+		clear_calls();
+		c->ping_due = c->notice_due = true; /* too late */
+		ring.head = 10;
+		queue_answer("send", 1, 0);
+		write_to(0);
+		EXPECT_CALLS("send 7 4\nsend 7 3\n");
+		ck_assert_mem_eq(outgoing, "\x02\x03\xe9", 3);
+		receive_bytes("\x89\x80\0\0\0\0\x81\x82\0\0\0\0Hi", 14);
+		ck_assert(c->state == CLOSING && !c->ignore_input);
+		ck_assert(c->outbox_len == 0 && totals.messages == 0);
+	}
+	receive_bytes(closes[_i].frame, 8);
 	for (int why = 0; why < REASONS; why++)
-		ck_assert_uint_eq(totals.ended[why], why == GOING_AWAY);
+		ck_assert_uint_eq(totals.ended[why],
+				  why == (int)closes[_i].why);
+	write_to(0);
+	ck_assert_int_eq(c->state, DRAIN);
 }
 END_TEST
 
-START_TEST(sends_nothing_after_close)
+/* The request fills its buffer before it ends. */
+START_TEST(refuses_request_that_is_too_long)
 {
-	const unsigned char *data;
-	struct client *c = make_member();
+	struct client *c = make_client(7, REQUEST);
 
-	ring.head = 10;
-	outbox_append(c, WS_CLOSE, normal, 0, 2);
-	c->outbox_at = c->cursor;
-	c->outbox_sent = 1;
-	c->state = CLOSING;
-	c->ping_due = c->notice_due = true;
-	ck_assert_uint_eq(next_chunk(c, &data), 3);
-	flush(0);
-	EXPECT_CALLS("send 7 3\n");
-	ck_assert_uint_eq(next_chunk(c, &data), 0);
-	ck_assert_uint_eq(c->cursor, 0);
+	memset(buffers[0], 'a', REQUEST_MAX);
+	memcpy(buffers[0], GET "X: ", strlen(GET "X: "));
+	c->buffered = REQUEST_MAX - 10;
+	receive_bytes("aaaaaaaaa", 9);
+	ck_assert_uint_eq(c->buffered, REQUEST_MAX - 1);
+	receive_bytes("aaaaaaaa", 8);
+	ck_assert_uint_eq(totals.refused[431 - 400], 1);
+	ck_assert_int_eq(buffers[1][0], 0);
 }
 END_TEST
 
@@ -213,6 +231,6 @@ static void add_member_tests(TCase *t)
 	tcase_add_test(t, sends_pings_and_notices);
 	tcase_add_test(t, sends_no_notice_as_bare_relay);
 	tcase_add_test(t, keeps_outbox_room_for_close);
-	tcase_add_loop_test(t, takes_any_answer_to_its_close, 0, 2);
-	tcase_add_test(t, sends_nothing_after_close);
+	add_table_test(t, half_closes_when_both_sides_have_closed, closes);
+	tcase_add_test(t, refuses_request_that_is_too_long);
 }

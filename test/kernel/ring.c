@@ -28,16 +28,18 @@ START_TEST(reads_again_when_all_are_within_half_the_ring)
 {
 	struct client *c = make_member();
 
+	entry_take(1, 8, REQUEST);
+	entry_take(2, 9, CLOSING);
 	ring.head = 3 * (uint64_t)LOG_SIZE;
 	c->cursor = ring.head - LOG_SIZE / 2 - 1;
 	room.congested = true;
-	update_slowest();
-	receive(0);
-	EXPECT_CALLS("");
-	c->cursor++;
-	update_slowest();
-	receive(0);
-	EXPECT_CALLS("recv 7\n");
+	for (int k = 0; k < 2; k++) {
+		update_slowest();
+		for (int i = 0; i < 3; i++)
+			receive(i);
+		EXPECT_CALLS(k == 0 ? "recv 9\n" : "recv 7\nrecv 8\nrecv 9\n");
+		c->cursor++;
+	}
 }
 END_TEST
 
@@ -53,10 +55,6 @@ START_TEST(closing_client_holds_only_messages_before_its_close)
 	update_slowest();
 	ck_assert_uint_eq(ring.slowest, 100);
 	c->cursor = 500;
-	update_slowest();
-	ck_assert_uint_eq(ring.slowest, 1000);
-	c->cursor = 100;
-	c->state = DRAIN;
 	update_slowest();
 	ck_assert_uint_eq(ring.slowest, 1000);
 }

@@ -69,14 +69,14 @@ START_TEST(logs_why_connection_ends)
 }
 END_TEST
 
-/* A time in each day of 130 years, as far as time_t goes: on some boards it
-   ends in 2038. */
+/* A time in each day until the year 2402, as far as time_t goes: on some boards
+   it ends in 2038. */
 START_TEST(formats_times_like_libc)
 {
 	char got[TIME_MAX], want[TIME_MAX];
 	struct tm tm;
 
-	for (int64_t s = 0; s < (int64_t)130 * 366 * 86400; s += 86399) {
+	for (int64_t s = 0; s < (int64_t)432 * 366 * 86400; s += 86399) {
 		time_t t = (time_t)s;
 
 		if (t != s)
@@ -97,7 +97,6 @@ START_TEST(formats_addresses_as_in_urls)
 		int family;
 		const char *ip, *name;
 	} cases[] = {
-		{AF_INET, "192.0.2.1", "192.0.2.1:65535"},
 		{AF_INET6, "::ffff:192.0.2.1", "192.0.2.1:65535"},
 		{AF_INET6, "2001:db8::1", "[2001:db8::1]:65535"},
 		{AF_INET6, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",

@@ -41,6 +41,13 @@ WORKERS = 6
 LIMIT = 120   # seconds that a suite may take
 ENOUGH = 95   # of 100 must be killed
 
+# What changes nothing: comments, conditions that hold, the number of an array's
+# elements, {0} before a value, and va_end() on these machines.
+NEVER = re.compile(r"/\*.*?\*/|\bassert\([^;]*;|= 1 / \([^\n]*"
+                   r"|/ sizeof \w+\[0\]|= \{0\}|va_end\([^\n]*", re.S)
+# Nobody notices a larger buffer.
+BUFFER = re.compile(r"\t(?:unsigned )?char \w+\[$")
+
 # What a token becomes.  clang-format tells binary operators, with a blank on
 # each side, from pointers and signs.
 SWAPS = {
@@ -67,6 +74,7 @@ def mutants(name):
     text = open(name).read()
     start = text.index("#include")
     seen = {}
+    never = {at for m in NEVER.finditer(text) for at in range(*m.span())}
 
     def mutant(at, old, new):
         first = text.rindex("\n", 0, at) + 1
@@ -84,19 +92,21 @@ def mutants(name):
     for m in TOKEN.finditer(text, start):
         old = m.group()
         line = text[text.rindex("\n", 0, m.start()) + 1:m.start()]
-        if old.startswith(("/*", '"', "'")) or line.startswith("#"):
+        if m.start() in never or old[0] in "\"'" or line.startswith("#"):
             continue
         if re.fullmatch(r"0[xX][0-9a-fA-F]+", old):
             yield mutant(m.start(), old, "(%s ^ 1)" % old)
         elif old.isdigit():
-            yield mutant(m.start(), old, str(int(old) + 1))
+            if not BUFFER.match(line):
+                yield mutant(m.start(), old, str(int(old) + 1))
             if old != "0":
                 yield mutant(m.start(), old, str(int(old) - 1))
         for new in SWAPS.get(old.strip(), []):
             yield mutant(m.start(), old, old.replace(old.strip(), new))
     for m in STATEMENT.finditer(text, start):
         body = m.group().lstrip("\t")
-        yield mutant(m.end() - len(body), body, ";")
+        if m.end() - len(body) not in never or "*/" in body:
+            yield mutant(m.end() - len(body), body, ";")
 
 
 # ---- Trying a mutant, in a folder of its own ----
