@@ -106,8 +106,27 @@ START_TEST(extends_deadlines_while_not_reading)
 }
 END_TEST
 
+/* Without kernel memory the server polls no socket, so that it cannot see that
+   one has room again. */
+START_TEST(shortage_of_memory_drops_no_blocked_client)
+{
+	struct client *c = make_member();
+
+	options.heartbeat = 0;
+	c->blocked = true;
+	for (int i = 0; i < 30; i++) {
+		loop.shortage = OF_MEMORY;
+		pass_ticks(1);
+	}
+	ck_assert(c->state == OPEN && c->stuck == 0);
+	pass_ticks(SEND_TIMEOUT + 1);
+	ck_assert_int_eq(c->state, DEAD);
+}
+END_TEST
+
 static void add_deadlines_tests(TCase *t)
 {
+	tcase_add_test(t, shortage_of_memory_drops_no_blocked_client);
 	add_table_test(t, drops_client_one_tick_after_deadline, lates);
 	tcase_add_test(t, logs_late_request_only_if_begun);
 	tcase_add_test(t, times_message_from_its_first_byte);

@@ -130,11 +130,12 @@ END_TEST
 
 START_TEST(resumes_page_and_half_closes_after_it)
 {
-	const struct http_request r = {0};
+	const struct http_request r = {0}, head_only = {.head_only = true};
 	struct client *c = make_client(7, REQUEST);
 	char want[100];
 	int head;
 
+	reply_page(0, &head_only); /* does not count as a page that was sent */
 	reply_page(0, &r);
 	ck_assert_uint_eq(totals.page_loads, 1);
 	head = (int)c->reply_len;
@@ -159,8 +160,37 @@ START_TEST(resumes_page_and_half_closes_after_it)
 }
 END_TEST
 
+/* A client that ends its side while its socket is full is still sent the
+   messages before its Close, and our Close. */
+START_TEST(sends_close_after_peer_has_ended)
+{
+	struct client *c = make_member();
+
+	ring.head = 10;
+	c->blocked = true;
+	receive_bytes("\x88\x80\0\0\0\0", 6);
+	ck_assert(c->state == CLOSING && c->ignore_input);
+	c->ignore_input = false; /* as if our Close had been the first */
+	ck_assert_int_eq(poll_events(c), POLLIN | POLLOUT);
+	queue_answer("recv", 0, 0);
+	receive(0);
+	ck_assert(c->state == CLOSING && c->ignore_input);
+	ck_assert_int_eq(poll_events(c), POLLOUT);
+	clear_calls();
+	c->blocked = false;
+	write_to(0);
+	EXPECT_CALLS("send 7 10\nsend 7 2\nshutdown 7\n");
+	ck_assert_int_eq(c->state, DRAIN);
+	ck_assert_int_eq(poll_events(c), POLLIN);
+	queue_answer("recv", 0, 0);
+	receive(0);
+	ck_assert(c->state == DEAD && totals.ended[LOST] == 0);
+}
+END_TEST
+
 static void add_transfer_tests(TCase *t)
 {
+	tcase_add_test(t, sends_close_after_peer_has_ended);
 	add_table_test(t, keeps_client_after_temporary_error, errors);
 	tcase_add_loop_test(t, sends_rest_when_socket_has_room, 0, 3);
 	tcase_add_loop_test(t, drops_client_that_hangs_up, 0, 3);
