@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The whole server with sockets that are not there: an input is a script of
- * what clients do, two bytes a step.  All that they are sent must be what a log
- * without end would have held, from where they came in, without a gap; frames
- * must stay whole; nothing may follow a Close; and a witness, who reads all at
- * once, must never be dropped.
+ * what clients do, two bytes a step.  All that they are sent must be what a
+ * ring without end would have held, from where they came in, without a gap;
+ * frames must stay whole; nothing may follow a Close; and a witness, who reads
+ * all at once and answers pings, must never be dropped, and must have all
+ * before the server waits.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,19 +25,19 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 enum { SOCKETS = 8, FIRST = 10, ENDLESS = 1 << 30, SHADOW = 1 << 20 };
 
 struct peer {
-	bool used, waits, fin, reset, gone; /* waits: to be accepted */
+	bool used, waits, fin, reset; /* waits: to be accepted */
 	unsigned char in[4096];
 	size_t from, to, space; /* what of in is to come; what it will take */
 	bool shaken, hears, last, done; /* last: it got a Close */
-	uint64_t place; /* the offset of its next byte of the log */
+	uint64_t place; /* the offset in the ring of its next byte */
 	char tail[5];   /* of the response */
 	unsigned char header[WS_SERVER_HEADER];
 	size_t got, left; /* bytes of a header; of a payload to come */
 };
 
 static struct peer peers[SOCKETS];
-static unsigned char shadow[SHADOW]; /* the log without an end */
-static uint64_t known, clock_ms = 1000;
+static unsigned char shadow[SHADOW]; /* the ring without an end */
+static uint64_t known, time_ms;
 static size_t sip = ENDLESS; /* bytes that a recv() brings at most */
 static unsigned serial;
 
@@ -48,9 +49,9 @@ static unsigned serial;
 
 static void sync_shadow(void)
 {
-	MUST(head - known <= LOG_SIZE);
-	for (; known < head && known < SHADOW; known++)
-		shadow[known] = ring[known & (LOG_SIZE - 1)];
+	MUST(ring.head - known <= LOG_SIZE);
+	for (; known < ring.head && known < SHADOW; known++)
+		shadow[known] = ring.bytes[known & (LOG_SIZE - 1)];
 }
 
 static bool readable(const struct peer *p)
@@ -62,8 +63,9 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 {
 	int ready = 0;
 
-	if (fds != table) /* say() asks whether anybody listens */
+	if (fds != table) /* log_event() asks whether stderr would block */
 		return 0;
+	MUST(peers[0].place == ring.head);
 	for (nfds_t i = 0; i < n; i++) {
 		struct peer *p =
 			&peers[fds[i].fd < FIRST ? 0 : fds[i].fd - FIRST];
@@ -75,7 +77,7 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 		} else if (fds[i].fd >= FIRST) {
 			found |= readable(p) ? POLLIN : 0;
 			found |= p->space > 0 ? POLLOUT : 0;
-			MUST(!p->gone);
+			MUST(p->used);
 		}
 		found &= fds[i].events;
 		if (fds[i].fd >= FIRST && (p->reset || (p->fin && p->done)))
@@ -84,7 +86,7 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 		ready += found != 0;
 	}
 	if (ready == 0)
-		clock_ms += (uint64_t)wait;
+		time_ms += (uint64_t)wait;
 	return ready;
 }
 
@@ -105,7 +107,7 @@ static ssize_t fake_recv(int fd, void *data, size_t n, int flags)
 	struct peer *p = &peers[fd - FIRST];
 
 	sync_shadow();
-	MUST(n > 0 && !p->gone);
+	MUST(n > 0 && p->used);
 	if (p->reset) {
 		errno = ECONNRESET;
 		return -1;
@@ -121,6 +123,25 @@ static ssize_t fake_recv(int fd, void *data, size_t n, int flags)
 	memcpy(data, p->in + p->from, n);
 	p->from += n;
 	return (ssize_t)n;
+}
+
+static void arrive(struct peer *p, const void *data, size_t n)
+{
+	if (p->from == p->to)
+		p->from = p->to = 0;
+	if (!p->used || n > sizeof p->in - p->to)
+		return;
+	memcpy(p->in + p->to, data, n);
+	p->to += n;
+}
+
+static void frame(struct peer *p, int first, const void *data, size_t n)
+{
+	unsigned char f[256] = {(unsigned char)first,
+				(unsigned char)(0x80 | n)};
+
+	memcpy(f + 6, data, n);
+	arrive(p, f, 6 + n);
 }
 
 /* One byte more of what a peer gets: frames, after a response's empty line. */
@@ -150,6 +171,8 @@ static void hear(struct peer *p, unsigned char byte)
 			return;
 	}
 	p->last = p->left == 0 && (p->header[0] & 0x0f) == WS_CLOSE;
+	if (p == peers && p->left == 0 && (p->header[0] & 0x0f) == WS_PING)
+		frame(p, 0x8a, "", 0);
 }
 
 static ssize_t fake_send(int fd, const void *data, size_t n, int flags)
@@ -158,7 +181,7 @@ static ssize_t fake_send(int fd, const void *data, size_t n, int flags)
 	struct client *c = clients;
 
 	sync_shadow();
-	MUST(n > 0 && !p->gone && !p->done);
+	MUST(n > 0 && p->used && !p->done);
 	if (p->reset) {
 		errno = EPIPE;
 		return -1;
@@ -187,7 +210,7 @@ static ssize_t fake_send(int fd, const void *data, size_t n, int flags)
 static int fake_close(int fd)
 {
 	MUST(fd != FIRST); /* the witness */
-	MUST(!peers[fd - FIRST].gone);
+	MUST(peers[fd - FIRST].used);
 	memset(&peers[fd - FIRST], 0, sizeof peers[0]);
 	return 0;
 }
@@ -211,31 +234,12 @@ static int fake_setsockopt(int fd, int level, int option, const void *value,
 
 static int fake_clock_gettime(clockid_t clock, struct timespec *t)
 {
-	t->tv_sec = (time_t)(clock_ms / 1000);
-	t->tv_nsec = (long)(clock_ms % 1000) * 1000000;
+	t->tv_sec = (time_t)(time_ms / 1000);
+	t->tv_nsec = (long)(time_ms % 1000) * 1000000;
 	return 0;
 }
 
 /* ---- What a script may do ---- */
-
-static void arrive(struct peer *p, const void *data, size_t n)
-{
-	if (p->from == p->to)
-		p->from = p->to = 0;
-	if (!p->used || n > sizeof p->in - p->to)
-		return;
-	memcpy(p->in + p->to, data, n);
-	p->to += n;
-}
-
-static void frame(struct peer *p, int first, const void *data, size_t n)
-{
-	unsigned char f[256] = {(unsigned char)first,
-				(unsigned char)(0x80 | n)};
-
-	memcpy(f + 6, data, n);
-	arrive(p, f, 6 + n);
-}
 
 static void message(struct peer *p, size_t len, bool cut)
 {
@@ -281,60 +285,57 @@ static void step(unsigned op, unsigned char arg, const unsigned char *more,
 	case 8: p->space = arg % 2 ? ENDLESS : arg; break;
 	case 9: p->fin = p->used; break;
 	case 10: p->reset = p->used && !p->waits; break;
-	case 11: clock_ms += arg * 50; break;
+	case 11: time_ms += arg * 50; break;
 	case 12: sip = arg > 200 ? ENDLESS : 1 + arg; break;
 	case 13: arrive(p, get, sizeof get - 1); break;
 	case 14: message(&peers[0], arg, arg % 2); break;
 	case 15: break;
 	}
 	for (int k = 0; k < 3 && op % 16 > 6; k++)
-		pass();
+		run_once();
 }
 
 static void reset(void)
 {
 	memset(peers, 0, sizeof peers);
 	memset(clients, 0, sizeof clients);
-	for (int i = 0; i < TABLE; i++)
+	memset(&ring, 0, sizeof ring);
+	memset(&room, 0, sizeof room);
+	memset(&loop, 0, sizeof loop);
+	memset(&totals, 0, sizeof totals);
+	for (int i = 0; i < TABLE_SIZE; i++)
 		table[i] = (struct pollfd){.fd = -1};
-	head = slowest = known = total.messages = served = 0;
-	now = ticked = congested_since = 0;
-	congested = calm = starving = false;
-	news = accepting = true;
-	used = hole = turn = people = announced = 0;
-	slots = TABLE;
-	people_max = CLIENTS_MAX;
+	loop.slots = TABLE_SIZE;
+	room.members_max = CLIENTS_MAX;
+	options.rate = 0;
+	options.heartbeat = 5;
+	options.history = 3;
+	known = 0;
+	time_ms = 1000;
+	serial = 0;
 	sip = ENDLESS;
-	opt.rate = 0;
-	opt.heartbeat = 5;
-	opt.history = 3;
-	occupy(find_slot(), 3, LISTENING);
+	entry_take(entry_find(), 3, LISTENING);
+	tick(); /* as main() does */
 	come(&peers[0]);
 	step(1, 0, NULL, 0); /* index 1; the witness comes by hand */
 	arrive(&peers[0], peers[1].in, peers[1].to);
 	memset(&peers[1], 0, sizeof peers[1]);
-	pass();
-	pass();
+	run_once();
+	run_once();
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	reset();
-	MUST(people == 1);
-	for (size_t i = 0; i + 1 < size && known < SHADOW / 2; i += 2) {
+	MUST(room.members == 1);
+	for (size_t i = 0; i + 1 < size && known < SHADOW / 2; i += 2)
 		step(data[i], data[i + 1], data + i + 2, size - i - 2);
-		frame(&peers[0], 0x8a, "", 0); /* it is not silent */
-	}
 	/* all settles, in a number of passes, and it has heard all */
 	sip = ENDLESS;
-	for (int k = 0; k < 500 && (k < 20 || congested || readable(peers));
-	     k++) {
-		if (!readable(peers))
-			frame(&peers[0], 0x8a, "", 0);
-		pass();
-	}
-	MUST(!congested && !readable(peers) && people > 0);
-	sync_shadow();
-	MUST(peers[0].place == head || head == 0);
+	for (int k = 0;
+	     k < 500 && (k < 20 || room.congested || readable(peers)); k++)
+		run_once();
+	MUST(!room.congested && !readable(peers) && room.members > 0);
+	run_once(); /* sends what the last one has brought; see fake_poll() */
 	return 0;
 }
