@@ -314,7 +314,7 @@ static void reset(void)
 	time_ms = 1000;
 	serial = 0;
 	sip = ENDLESS;
-	entry_take(entry_find(), 3, LISTENING);
+	entry_take(entry_make_free(), 3, LISTENING);
 	tick(); /* as main() does */
 	come(&peers[0]);
 	step(1, 0, NULL, 0); /* index 1; the witness comes by hand */
