@@ -194,9 +194,10 @@ enum shortage { NO_SHORTAGE, OF_DESCRIPTORS, OF_MEMORY };
  *   loop.shortage:
  *    OF_DESCRIPTORS accept() fails     tick()         no connection is accepted
  *    OF_MEMORY      any call fails so  tick()         no socket is polled
- *   room.congested  read_budget()      all catch up   no message is read, and
- * no request client.blocked  a full socket      POLLOUT        it is sent
- * nothing client.credit   each frame, when   tick()         it is not read
+ *   room.congested  read_budget()      all catch up   no message, no request
+ *                                                     is read
+ *   client.blocked  a full socket      POLLOUT        it is sent nothing
+ *   client.credit   each frame, when   tick()         it is not read
  *                   below 0
  *   stopping        a signal           never          main() ends the loop
  */
