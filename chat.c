@@ -1614,8 +1614,6 @@ static void announce(int i)
 
 	getsockname(table[i].fd, (void *)&a, &size);
 	format_address(clients[i].peer, &a);
-	log_event(clients[i].peer, "Listening for up to %u clients",
-		  room.members_max);
 	if (memcmp(clients[i].peer, "[::]", 4) == 0 ||
 	    memcmp(clients[i].peer, "0.0.0.0", 7) == 0) {
 		in_port_t port = four->sin_port;
@@ -1635,6 +1633,8 @@ static void announce(int i)
 		      ? "chat " VERSION ": listening on a unix-domain socket\n"
 		      : "chat " VERSION ": open http://%s/ in a browser\n",
 	      url);
+	log_event(clients[i].peer, "Listening for up to %u clients",
+		  room.members_max);
 }
 
 int main(int argc, char **argv)

@@ -150,14 +150,15 @@ START_TEST(prints_url_that_others_can_open)
 	sprintf(own, places[_i].family == AF_INET ? "%s" : "[%s]",
 		places[_i].ip);
 	sprintf(want,
-		"name 7\n" LOG "%s:8080 Listening for up to 42 clients\n"
-		"%s%s%sto 1: chat 1.0: open http://%s:8080/ in a browser\n",
-		own,
+		"name 7\n"
+		"%s%s%sto 1: chat 1.0: open http://%s:8080/ in a browser\n" LOG
+		"%s:8080 Listening for up to 42 clients\n",
 		asks ? "socket IPv4 datagram\nconnect 6 198.51.100.1 9\n" : "",
 		routed ? "name 6\n" : "", asks ? "close 6\n" : "",
 		routed ? "192.0.2.99"
 		: asks ? "127.0.0.1"
-		       : own);
+		       : own,
+		own);
 	EXPECT_CALLS(want);
 }
 END_TEST
@@ -168,8 +169,9 @@ START_TEST(prints_no_url_for_unix_socket)
 	options.quiet = false;
 	own_address.ss_family = AF_UNIX;
 	announce(0);
-	EXPECT_CALLS("name 7\n" LOG "local Listening for up to 1024 clients\n"
-		     "to 1: chat 1.0: listening on a unix-domain socket\n");
+	EXPECT_CALLS("name 7\n"
+		     "to 1: chat 1.0: listening on a unix-domain socket\n" LOG
+		     "local Listening for up to 1024 clients\n");
 }
 END_TEST
 

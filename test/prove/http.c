@@ -30,7 +30,7 @@ static void request(void)
 static void responses(void)
 {
 	HEAD(200), HEAD(400), HEAD(403), HEAD(404), HEAD(405), HEAD(408);
-	HEAD(413), HEAD(414), HEAD(421), HEAD(426), HEAD(429), HEAD(431);
+	HEAD(413), HEAD(414), HEAD(426), HEAD(431);
 	HEAD(501), HEAD(503), HEAD(505);
 	http_status(any);
 }
