@@ -58,10 +58,7 @@ enum {
 	OTHER_FILES = 8, /* descriptors that the table does not hold */
 	BUFFER_SIZE = WS_BUFFER > REQUEST_MAX ? WS_BUFFER : REQUEST_MAX,
 	CLOSE_SIZE = 4, /* bytes of a Close frame with its code */
-	/* the longest private bytes: the handshake's response, or a pong */
-	PRIVATE_MAX = HTTP_SWITCH_LENGTH > 2 + WS_CONTROL_MAX
-			      ? HTTP_SWITCH_LENGTH
-			      : 2 + WS_CONTROL_MAX,
+	PRIVATE_MAX = HTTP_SWITCH_LENGTH, /* frames, or the longer response */
 	OUTBOX_SIZE = PRIVATE_MAX + CLOSE_SIZE,
 	METRICS_MAX = 3072, /* bytes of the text that /metrics answers */
 	PEER_MAX = 48,      /* characters of "[address]:port", and the 0 */
@@ -78,6 +75,7 @@ enum {
 
 /* Each stops the compiler, by a division by zero, if it does not hold. */
 enum {
+	PONG_FITS_AN_OUTBOX = 1 / (2 + WS_CONTROL_MAX <= PRIVATE_MAX),
 	OUTBOX_LEN_IS_A_BYTE = 1 / (OUTBOX_SIZE <= UCHAR_MAX),
 	METRICS_FIT_A_BUFFER = 1 / (HTTP_HEAD_MAX + METRICS_MAX <= BUFFER_SIZE),
 };
