@@ -1572,8 +1572,8 @@ static void start_listening(void)
 static int take_inherited_sockets(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	int n, listens = 0;
-	socklen_t size = sizeof listens;
+	socklen_t size = sizeof(int);
+	int n;
 
 	if (pid == NULL || count == NULL ||
 	    parse_number(pid, INT_MAX) != getpid())
@@ -1582,7 +1582,9 @@ static int take_inherited_sockets(void)
 	if (n < 0)
 		bad_value("LISTEN_FDS=", count, "must be a number from 0 to %d",
 			  LISTENERS_MAX);
-	for (int fd = 3; fd < 3 + n; fd++, listens = 0) {
+	for (int fd = 3; fd < 3 + n; fd++) {
+		int listens = 0;
+
 		errno = EINVAL;
 		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) <
 			    0 ||
