@@ -664,8 +664,8 @@ static void close_with_error(int i, int code)
 {
 	enum reason why = LATE;
 
-	while (why < REASONS - 1 && reasons[why].code != code)
-		why++;
+	for (; reasons[why].code != code; why++)
+		assert(why < SILENT);
 	start_close(i, code, true, why);
 }
 
