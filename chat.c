@@ -62,7 +62,7 @@ enum {
 	OUTBOX_SIZE = PRIVATE_MAX + CLOSE_SIZE,
 	METRICS_MAX = 3072, /* bytes of the text that /metrics answers */
 	PEER_MAX = 48,      /* characters of "[address]:port", and the 0 */
-	TIME_MAX = 32,      /* characters of a date and time */
+	TIME_MAX = sizeof "2026-11-22T12:40:47Z",
 	LOG_LINE_MAX = 400, /* characters of a log line */
 	FIELD_MAX = 100,    /* characters of a header field in a log line */
 	ACCEPT_BATCH = 64,  /* connections accepted in one pass, at least */
