@@ -58,14 +58,11 @@ enum {
 	OTHER_FILES = 8, /* descriptors that the table does not hold */
 	BUFFER_SIZE = WS_BUFFER > REQUEST_MAX ? WS_BUFFER : REQUEST_MAX,
 	CLOSE_SIZE = 4, /* bytes of a Close frame with its code */
-	/* the longest private bytes: the handshake's response, or a pong */
-	PRIVATE_MAX = HTTP_SWITCH_LENGTH > 2 + WS_CONTROL_MAX
-			      ? HTTP_SWITCH_LENGTH
-			      : 2 + WS_CONTROL_MAX,
+	PRIVATE_MAX = HTTP_SWITCH_LENGTH, /* frames, or the longer response */
 	OUTBOX_SIZE = PRIVATE_MAX + CLOSE_SIZE,
 	METRICS_MAX = 3072, /* bytes of the text that /metrics answers */
 	PEER_MAX = 48,      /* characters of "[address]:port", and the 0 */
-	TIME_MAX = 32,      /* characters of a date and time */
+	TIME_MAX = sizeof "2026-11-22T12:40:47Z",
 	LOG_LINE_MAX = 400, /* characters of a log line */
 	FIELD_MAX = 100,    /* characters of a header field in a log line */
 	ACCEPT_BATCH = 64,  /* connections accepted in one pass, at least */
@@ -78,6 +75,7 @@ enum {
 
 /* Each stops the compiler, by a division by zero, if it does not hold. */
 enum {
+	PONG_FITS_AN_OUTBOX = 1 / (2 + WS_CONTROL_MAX <= PRIVATE_MAX),
 	OUTBOX_LEN_IS_A_BYTE = 1 / (OUTBOX_SIZE <= UCHAR_MAX),
 	METRICS_FIT_A_BUFFER = 1 / (HTTP_HEAD_MAX + METRICS_MAX <= BUFFER_SIZE),
 };
@@ -194,9 +192,10 @@ enum shortage { NO_SHORTAGE, OF_DESCRIPTORS, OF_MEMORY };
  *   loop.shortage:
  *    OF_DESCRIPTORS accept() fails     tick()         no connection is accepted
  *    OF_MEMORY      any call fails so  tick()         no socket is polled
- *   room.congested  read_budget()      all catch up   no message is read, and
- * no request client.blocked  a full socket      POLLOUT        it is sent
- * nothing client.credit   each frame, when   tick()         it is not read
+ *   room.congested  read_budget()      all catch up   no message, no request
+ *                                                     is read
+ *   client.blocked  a full socket      POLLOUT        it is sent nothing
+ *   client.credit   each frame, when   tick()         it is not read
  *                   below 0
  *   stopping        a signal           never          main() ends the loop
  */
@@ -665,8 +664,8 @@ static void close_with_error(int i, int code)
 {
 	enum reason why = LATE;
 
-	while (why < REASONS - 1 && reasons[why].code != code)
-		why++;
+	for (; reasons[why].code != code; why++)
+		assert(why < SILENT);
 	start_close(i, code, true, why);
 }
 
@@ -1573,8 +1572,8 @@ static void start_listening(void)
 static int take_inherited_sockets(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	int n, listens = 0;
-	socklen_t size = sizeof listens;
+	socklen_t size = sizeof(int);
+	int n;
 
 	if (pid == NULL || count == NULL ||
 	    parse_number(pid, INT_MAX) != getpid())
@@ -1583,7 +1582,9 @@ static int take_inherited_sockets(void)
 	if (n < 0)
 		bad_value("LISTEN_FDS=", count, "must be a number from 0 to %d",
 			  LISTENERS_MAX);
-	for (int fd = 3; fd < 3 + n; fd++, listens = 0) {
+	for (int fd = 3; fd < 3 + n; fd++) {
+		int listens = 0;
+
 		errno = EINVAL;
 		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) <
 			    0 ||

@@ -134,7 +134,7 @@ START_TEST(sends_no_notice_as_bare_relay)
 		options.history = i & 1;
 		options.heartbeat = i / 2;
 		room.members = 2;
-		tick();
+		pass_ticks(1);
 		ck_assert(c->notice_due == (i > 0));
 	}
 }
@@ -175,6 +175,7 @@ static const struct {
 	enum reason why;
 } closes[] = {
 	{false, "\x88\x82\0\0\0\0\x03\xe8", CLOSED},
+	{false, "\x88\x82\0\0\0\0\x03\xee", PROTOCOL}, /* 1006 */
 	{false, "\x83\x82\0\0\0\0\x03\xe8", PROTOCOL},
 	/* any Close, and any mistake, is the answer to ours */
 	{true, "\x88\x82\0\0\0\0\x03\xe8", GOING_AWAY},
