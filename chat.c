@@ -247,13 +247,13 @@ static size_t smaller(uint64_t a, uint64_t b)
 	return (size_t)(a < b ? a : b);
 }
 
-/* Copies data[from..to) to out[at] and on, as far as it fits before out[max].
+/* Copies n bytes of data to out[at] and on, as far as they fit before out[max].
    Returns the index after the copy. */
 static size_t copy(unsigned char *out, size_t at, size_t max,
-		   const unsigned char *data, size_t from, size_t to)
+		   const unsigned char *data, size_t n)
 {
-	while (from < to && at < max)
-		out[at++] = data[from++];
+	for (size_t i = 0; i < n && at < max; i++)
+		out[at++] = data[i];
 	return at;
 }
 
@@ -510,8 +510,9 @@ static bool outbox_append(struct client *c, enum ws_opcode opcode,
 		return false;
 	if (at == 0)
 		c->outbox_at = ring.head;
-	at = copy(c->outbox, at, max, header, 0, n);
-	at = copy(c->outbox, at, max, data, from, to);
+	at = copy(c->outbox, at, max, header, n);
+	while (from < to && at < max)
+		c->outbox[at++] = data[from++];
 	c->outbox_len = (unsigned char)at;
 	return true;
 }
@@ -917,7 +918,7 @@ static void handle_request(int i, size_t n)
 	int size;
 
 	if (before > 0) {
-		len = copy(buffers[i], before, REQUEST_MAX, received, 0, n);
+		len = copy(buffers[i], before, REQUEST_MAX, received, n);
 		buf = buffers[i];
 	}
 	size = http_parse(&r, (const char *)buf, len);
@@ -928,7 +929,7 @@ static void handle_request(int i, size_t n)
 		if (c->state == OPEN)
 			handle_frames(i, (size_t)size - before, n);
 	} else {
-		len = copy(buffers[i], before, REQUEST_MAX, received, 0, n);
+		len = copy(buffers[i], before, REQUEST_MAX, received, n);
 		c->buffered = (unsigned)len;
 	}
 }
