@@ -12,8 +12,9 @@
  * Naively, a server would write() each message to each client.  That fails when
  * one client is slow: either the server waits for it, or the client loses part
  * of a message.  Here each message is framed once, into a ring of frames that
- * are the same bytes for everybody, since a server's frames have no mask.  Each
- * client has a cursor into the ring and is sent all from there to the head:
+ * are the same bytes for every client, since a server's frames have no mask.
+ * Each client has a cursor into the ring and is sent all from there to the
+ * head:
  *
  *         history       | frame | frame | frame | frame | overwritten next
  *     ------------------+-------+-------+-------+-------+------------------
@@ -133,9 +134,9 @@ static const struct {
 	[SILENT] = {"silent", "sent nothing for two heartbeats", 0},
 };
 
-/* A connection.  It is a client of the page, or, from the state OPEN on, a
-   member of the room.  Each pass visits all of them, so the big buffers stand
-   apart, and those of quiet members are never touched. */
+/* A connection.  In the state OPEN it is a member of the room.  Each pass
+   visits all connections, so the big buffers stand apart, and those of quiet
+   members are never touched. */
 struct client {
 	uint64_t cursor;    /* offset in the ring of the next byte to send */
 	uint64_t outbox_at; /* offset at which the outbox is due */
@@ -178,7 +179,7 @@ static struct {
 static struct {
 	unsigned members, members_max, members_peak;
 	unsigned announced;       /* how many members the last notice named */
-	bool congested;           /* no member is read until all catch up */
+	bool congested;           /* no message or request is read for now */
 	unsigned congested_ticks; /* how long it has been so */
 } room;
 
@@ -210,9 +211,9 @@ static struct {
 	unsigned char shortage;   /* an enum shortage */
 } loop;
 
-/* The options, and what is counted of them. */
+/* The options.  read_options() sets their defaults. */
 static struct {
-	const char *address;          /* -a, or NULL: all */
+	const char *address;          /* -a, or NULL: all addresses */
 	const char *hosts[HOSTS_MAX]; /* -o */
 	int host_count;
 	int rate;                 /* -l, frames per second */
