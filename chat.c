@@ -1656,5 +1656,7 @@ int main(int argc, char **argv)
 	end = clock_ms() + CLOSE_TIMEOUT * (uint64_t)1000;
 	while (loop.used > 0 && clock_ms() < end)
 		run_once();
+	while (loop.used > 0)
+		entry_free(loop.used - 1);
 	return 0;
 }

@@ -207,7 +207,8 @@ START_TEST(waits_for_close_answers_before_exit)
 	during_poll = visit;
 	ck_assert_int_eq(chat_main(2, quiet_chat), 0);
 	ck_assert_mem_eq(outgoing, "\x88\x02\x03\xe9", 4);
-	EXPECT_CALLS("alarm 2\nsend 7 4\nclose 5\npoll 2 1000\npoll 2 1000\n");
+	EXPECT_CALLS("alarm 2\nsend 7 4\nclose 5\npoll 2 1000\npoll 2 "
+		     "1000\nclose 7\n");
 }
 END_TEST
 
