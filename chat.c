@@ -1505,8 +1505,8 @@ static void prepare(void)
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	close(fd);
-	sigaction(SIGPIPE, &ignore, NULL); /* a log that nobody reads */
-	sigaction(SIGTTOU, &ignore, NULL); /* or in the background */
+	sigaction(SIGPIPE, &ignore, NULL); /* the log is not read */
+	sigaction(SIGTTOU, &ignore, NULL); /* chat runs in the background */
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGALRM, &stop, NULL);
