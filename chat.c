@@ -930,7 +930,8 @@ static void handle_request(int i, size_t n)
 		if (c->state == OPEN)
 			handle_frames(i, (size_t)size - before, n);
 	} else {
-		len = copy(buffers[i], before, REQUEST_MAX, received, n);
+		if (before == 0)
+			copy(buffers[i], 0, REQUEST_MAX, received, n);
 		c->buffered = (unsigned)len;
 	}
 }
