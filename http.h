@@ -42,7 +42,7 @@ struct http_request {
 	bool handshake;    /* a valid WebSocket handshake (RFC 6455, 4.2.1) */
 	const char *fault; /* the rule that a rejected request breaks, such as
 			      "no Host field": at most 60 characters */
-	/* What http_parse() keeps for itself: */
+	/* http_parse() keeps these for itself: */
 	struct http_text authority; /* of an absolute-form target */
 	struct http_text length;    /* Content-Length */
 	bool http_1_0;              /* the version is HTTP/1.0 */

@@ -39,7 +39,7 @@
 
 static const char handshake[] = HANDSHAKE "\r\n";
 
-/* What a line of the log begins with. */
+/* Each line of the log begins so. */
 #define LOG "to 2: 1970-01-01T00:00:00Z "
 
 static char program[] = "chat", quiet[] = "-q";

@@ -57,7 +57,7 @@ static int next_answer(const char *call, int usual)
 	return a->result;
 }
 
-/* What calls give back besides, set by a test. */
+/* A test sets these: the calls hand them out beside their results. */
 static struct sockaddr_storage own_address;     /* of a listening socket */
 static struct sockaddr_storage outward_address; /* of UDP, and of a peer */
 static struct rlimit descriptors = {9999, 9999};

@@ -168,7 +168,7 @@ START_TEST(keeps_outbox_room_for_close)
 }
 END_TEST
 
-/* Whether we have sent a Close; what comes; the reason that is counted. */
+/* The server has sent its Close or not, a frame comes, a reason is counted. */
 static const struct {
 	bool goodbye;
 	const char *frame;

@@ -28,7 +28,7 @@ START_TEST(cuts_long_lines)
 }
 END_TEST
 
-/* What the log says of a client that goes, and the code of its Close. */
+/* The words in the log for a client that leaves, and the code of its Close. */
 static const struct {
 	const char *words;
 	int code;

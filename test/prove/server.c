@@ -128,7 +128,7 @@ static int model_getopt(int argc, char **argv, const char *letters)
 	return any ? -1 : between(0, 255);
 }
 
-/* What vsnprintf(), inet_ntop() and http_head() write: any text that fits in
+/* vsnprintf(), inet_ntop() and http_head() write this: any text that fits in
    max bytes, with its 0.  Neither the formats nor their arguments are looked
    at. */
 static void write_text(char *out, size_t max)
