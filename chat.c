@@ -1579,27 +1579,15 @@ static void run_once(void)
 		tick();
 }
 
-/* The signals that end the server.  A program that runs in the background may
-   have been started with one of them ignored, as nohup does; that stays. */
-static const struct {
-	int number;
-	const char *name;
-} stop_signals[] = {
-	{SIGHUP, "SIGHUP"}, /* its terminal is closed */
-	{SIGINT, "SIGINT"}, /* Ctrl-C */
-	{SIGTERM, "SIGTERM"},
-};
-enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
-
 /* Sends every member a Close with 1001, "going away, such as a server going
    down" (RFC 6455, 7.4.1), and listens no more. */
 static void say_goodbye(void)
 {
-	for (int k = 0; k < STOP_SIGNALS; k++) {
-		if (stop_signals[k].number == stopping)
-			log_event(NULL, "%s: closing %u clients",
-				  stop_signals[k].name, room.members);
-	}
+	const char *name = stopping == SIGHUP   ? "SIGHUP"
+			   : stopping == SIGINT ? "SIGINT"
+						: "SIGTERM";
+
+	log_event(NULL, "%s: closing %u clients", name, room.members);
 	for (int i = 0; i < loop.used; i++) {
 		if (clients[i].state == LISTENING ||
 		    clients[i].state == REQUEST)
@@ -1816,6 +1804,7 @@ static void prepare(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, before = ignore;
 	struct sigaction stop = {.sa_handler = on_signal};
+	const int stop_signals[] = {SIGHUP, SIGINT, SIGTERM};
 	int fd;
 
 	do /* make sure that 0, 1 and 2 are open, so that no socket becomes 2 */
@@ -1825,10 +1814,11 @@ static void prepare(void)
 	sigaction(SIGPIPE, &ignore, NULL); /* the log is not read */
 	sigaction(SIGTTOU, &ignore, NULL); /* chat runs in the background */
 	sigaction(SIGALRM, &stop, NULL);
-	for (int k = 0; k < STOP_SIGNALS; k++) {
-		sigaction(stop_signals[k].number, &stop, &before);
+	for (int k = 0; k < 3; k++) {
+		sigaction(stop_signals[k], &stop, &before);
+		/* who starts it may have chosen so, as nohup does for SIGHUP */
 		if (before.sa_handler == SIG_IGN)
-			sigaction(stop_signals[k].number, &before, NULL);
+			sigaction(stop_signals[k], &before, NULL);
 	}
 	totals.since = clock_ms(CLOCK_REALTIME);
 	room.patience = PATIENCE;
