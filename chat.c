@@ -52,6 +52,10 @@
 
 #define VERSION "1.0"
 
+#ifndef TCP_NOTSENT_LOWAT
+#define TCP_NOTSENT_LOWAT (-1) /* a system without it: see limit_unsent() */
+#endif
+
 /* ---- Types and state ---- */
 
 enum {
@@ -126,7 +130,7 @@ static const struct {
 } reasons[REASONS] = {
 	[CLOSED] = {"closed", "by the client", 0},
 	[GOING_AWAY] = {"going away", "the server stops", WS_GOING_AWAY},
-	[LATE] = {"late", "did not read and end in time", 0},
+	[LATE] = {"late", "did not end the connection in time", 0},
 	[CROWDED] = {"crowded", "made room for a newcomer", 0},
 	[LOST] = {"lost", "the connection ended early", 0},
 	[PROTOCOL] = {"protocol", "broke RFC 6455", WS_PROTOCOL_ERROR},
@@ -137,7 +141,10 @@ static const struct {
 		     WS_TOO_BIG},
 	[FLOOD] = {"flood", "sent pings and read no pongs", 0},
 	[STUCK] = {"stuck", "accepted no data for " N(SEND_TIMEOUT) " s", 0},
-	[SLOW] = {"slow", "the room waits " N(STALL_TIMEOUT) " s a minute", 0},
+	[SLOW] = {"slow",
+		  "too far behind; the room waits " N(
+			  STALL_TIMEOUT) " s a minute",
+		  0},
 	[SILENT] = {"silent", "sent nothing for two heartbeats", 0},
 };
 
@@ -1281,12 +1288,24 @@ static int find_victim(void)
 	return request >= 0 ? request : reply;
 }
 
+/* Limits what the kernel stores for a client that does not read.  SO_SNDBUF
+   does so as well, but it also counts what is on its way: with 16 KB, a client
+   50 ms away would get 320 KB a second at most, and one behind a proxy on this
+   machine half of what it could. */
+static void limit_unsent(int fd)
+{
+	const int size = SEND_BUFFER;
+
+	if (SEND_BUFFER > 0 && setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+					  &size, sizeof size) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 /* Sets up an accepted connection and reads it at once, since its request has
    mostly arrived with it. */
 static void welcome(int i, int fd, const struct sockaddr_storage *a)
 {
-	const int on = 1, send_size = SEND_BUFFER,
-		  receive_size = RECEIVE_BUFFER;
+	const int on = 1;
 
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
 		close(fd);
@@ -1296,13 +1315,7 @@ static void welcome(int i, int fd, const struct sockaddr_storage *a)
 	clients[i].address = to_address(a);
 	/* do not hold small frames back for the ACK of others (Nagle) */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	/* or clients that do not read, or are not read, fill the memory */
-	if (SEND_BUFFER > 0)
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_size,
-			   sizeof send_size);
-	if (RECEIVE_BUFFER > 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_size,
-			   sizeof receive_size);
+	limit_unsent(fd);
 	receive(i);
 }
 
@@ -1879,6 +1892,17 @@ static void remove_stale_socket(const struct sockaddr_storage *a,
 	close(fd);
 }
 
+/* Puts a listening socket into the table.  Its connections inherit the size of
+   its receive buffer, so that they have it from their first packet on. */
+static void start_to_accept(int fd)
+{
+	const int size = RECEIVE_BUFFER;
+
+	if (RECEIVE_BUFFER > 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	entry_take(entry_find_free(), fd, LISTENING);
+}
+
 /* Listens on an address or path; :: accepts IPv4 as well.  Returns 0, or -1
    with errno. */
 static int listen_on(const char *text)
@@ -1906,7 +1930,7 @@ static int listen_on(const char *text)
 		close(fd);
 		return -1;
 	}
-	entry_take(entry_find_free(), fd, LISTENING);
+	start_to_accept(fd);
 	return 0;
 }
 
@@ -1966,7 +1990,7 @@ static int take_inherited_sockets(void)
 			      fd, strerror(errno));
 			exit(1);
 		}
-		entry_take(entry_find_free(), fd, LISTENING);
+		start_to_accept(fd);
 	}
 	return n;
 }
