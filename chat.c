@@ -891,6 +891,12 @@ static void charge(struct client *c, int cost)
 		c->credit -= cost;
 }
 
+/* Returns true if a client has sent more than its rate allows (-l). */
+static bool is_in_debt(const struct client *c)
+{
+	return options.rate > 0 && c->credit <= 0;
+}
+
 /* Decodes received[from..to) and handles the frames in it. */
 static void handle_frames(int i, size_t from, size_t to)
 {
@@ -1184,7 +1190,7 @@ static void receive(int i)
 	ssize_t n;
 
 	if (c->state == OPEN && options.rate > 0)
-		want = smaller(want, (uint64_t)c->credit);
+		want = is_in_debt(c) ? 0 : smaller(want, (uint64_t)c->credit);
 	if (want == 0)
 		return;
 	n = recv(table[i].fd, received, want, 0);
@@ -1251,14 +1257,14 @@ static int older(int a, int b)
 /*
  * Returns the entry that makes room for a newcomer in a full table, or -1:
  *
- *   1. the oldest request that is not complete, but not the newest, which has
- *      had no time yet;
- *   2. the oldest response that is being sent for more than a second.
+ *   1. the oldest request that is not complete, but not the newest connection,
+ *      which has had no time yet;
+ *   2. the oldest response that has not been sent within a second.
  *
- * But an address, if -c limits it, that has more than half of the entries that
- * are not in the room, gets the place of its own oldest one.  Members stay, and
- * so does a connection in DRAIN: its response is complete, and a reset would
- * destroy what the client has not read yet.
+ * Members stay, and so does a connection in DRAIN: its response is complete,
+ * and a reset would destroy what the client has not read yet.  But if more than
+ * half of all that are not in the room come from the address of the newest one,
+ * and -c limits that, the oldest of its own goes, whatever it does.
  */
 static int find_victim(void)
 {
@@ -1381,12 +1387,6 @@ static int ms_until_tick(void)
 	uint64_t now = clock_ms(CLOCK_MONOTONIC);
 
 	return next > now ? (int)(next - now) : 0;
-}
-
-/* Returns true if a client has sent more than its rate allows (-l). */
-static bool is_in_debt(const struct client *c)
-{
-	return options.rate > 0 && c->credit <= 0;
 }
 
 /* Returns true if a client waits for something that a tick does. */
