@@ -818,6 +818,7 @@ START_TEST(closes_with_1001_at_sighup)
 	fd = join_room(&s, "");
 	kill(s.pid, SIGHUP);
 	await_log(&s, "chat SIGHUP: closing 1 clients\n");
+	send_frame(fd, 0x88, "\x03\xe9", 2);
 	expect_close(fd, 1001);
 	ck_assert_int_eq(await_exit(&s), 0);
 }
@@ -1029,6 +1030,7 @@ START_TEST(makes_socket_at_path)
 		ck_assert(
 			read_until(fd, response, sizeof response, "\r\n\r\n"));
 		await_log(&s, "local Client connected (1 online)\n");
+		close(fd);
 		if (i == 0) {
 			kill(s.pid, SIGKILL);
 			ck_assert_int_eq(waitpid(s.pid, NULL, 0), s.pid);
@@ -1037,7 +1039,6 @@ START_TEST(makes_socket_at_path)
 			finish();
 			ck_assert_int_eq(lstat(path, &file), -1);
 		}
-		close(fd);
 	}
 	rmdir(folder);
 }
