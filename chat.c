@@ -410,7 +410,9 @@ static void format_address(char out[PEER_MAX], const struct address *a)
    the same first 64 bits of IPv6, since even a home has all that begin so. */
 static bool is_same_home(const struct address *a, const struct address *b)
 {
-	return memcmp(a->ip, b->ip, is_ip4(a) ? sizeof a->ip : 8) == 0;
+	bool any_ip4 = is_ip4(a) || is_ip4(b);
+
+	return memcmp(a->ip, b->ip, any_ip4 ? sizeof a->ip : 8) == 0;
 }
 
 /* Returns true if -c limits this address.  It does not limit what connects from
@@ -1264,7 +1266,8 @@ static int older(int a, int b)
  * Members stay, and so does a connection in DRAIN: its response is complete,
  * and a reset would destroy what the client has not read yet.  But if more than
  * half of all that are not in the room come from the address of the newest one,
- * and -c limits that, the oldest of its own goes, whatever it does.
+ * and -c limits that, then the oldest of its own goes, even if that is in DRAIN
+ * for more than a second.  Behind a proxy (-x) all would be of one address.
  */
 static int find_victim(void)
 {
@@ -1289,7 +1292,7 @@ static int find_victim(void)
 		if (c->state == REPLY && !is_new)
 			reply = older(reply, i);
 	}
-	if (is_limited(a) && 2 * owned > outside)
+	if (is_limited(a) && !options.proxied && 2 * owned > outside)
 		return own;
 	return request >= 0 ? request : reply;
 }
