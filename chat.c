@@ -1725,6 +1725,20 @@ static void set_option(const struct option *o, const char *value)
 	}
 }
 
+static void count_hosts(void)
+{
+	int k = 0;
+
+	for (; k < HOSTS_MAX && options.hosts[k] != NULL; k++) {
+		if (!http_is_host(options.hosts[k]))
+			bad_value("-o ", options.hosts[k],
+				  "must be a host or host:port, as in the "
+				  "address of the page, without http://",
+				  0);
+	}
+	options.host_count = k;
+}
+
 static void read_options(int argc, char **argv)
 {
 	char letters[2 * OPTIONS + 2] = ":"; /* ':': errors are left to us */
@@ -1753,14 +1767,7 @@ static void read_options(int argc, char **argv)
 	}
 	if (optind < argc)
 		bad_value("", argv[optind], "is not an option", 0);
-	for (k = 0; k < HOSTS_MAX && options.hosts[k] != NULL; k++) {
-		if (!http_is_host(options.hosts[k]))
-			bad_value("-o ", options.hosts[k],
-				  "must be a host or host:port, as in the "
-				  "address of the page, without http://",
-				  0);
-		options.host_count++;
-	}
+	count_hosts();
 	if (options.help)
 		print_help();
 	else if (options.version)
@@ -2005,19 +2012,17 @@ static void find_outer_address(struct address *a)
 {
 	struct sockaddr_in out = {.sin_family = AF_INET, .sin_port = htons(9)};
 	struct sockaddr_storage here = {0};
-	struct sockaddr_in *four = (void *)&here;
 	socklen_t size = sizeof here;
 	in_port_t port = a->port;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-	four->sin_family = AF_INET;
-	four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	*a = (struct address){.ip = {[10] = 0xff, 0xff, 127, 0, 0, 1}};
 	out.sin_addr.s_addr = htonl(0xc6336401); /* 198.51.100.1 */
-	if (connect(fd, (void *)&out, sizeof out) == 0)
-		getsockname(fd, (void *)&here, &size);
-	close(fd);
-	*a = to_address(&here);
+	if (connect(fd, (void *)&out, sizeof out) == 0 &&
+	    getsockname(fd, (void *)&here, &size) == 0)
+		*a = to_address(&here);
 	a->port = port;
+	close(fd);
 }
 
 /* Tells, in the log, where a socket listens, and on stdout where to point a
