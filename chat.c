@@ -39,6 +39,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -190,14 +191,33 @@ static struct client clients[TABLE_SIZE];
 static unsigned char buffers[TABLE_SIZE][BUFFER_SIZE];
 static unsigned char received[RECEIVE_SIZE]; /* what one recv() brought */
 
-/* The messages.  An offset counts bytes since the start and never wraps; its
-   last bits, offset & (LOG_SIZE - 1), are the place in bytes[]. */
-static struct {
+/* Where a message is in the ring.  number % HISTORY_MAX is its place in the
+   table of the last messages. */
+struct message {
+	uint64_t number;   /* how many messages were said before it */
+	uint64_t start;    /* offset of its frame */
+	uint64_t checksum; /* of the others here, and of the frame; see -f */
+	uint64_t length;   /* bytes of its frame; 0: there is none here */
+};
+
+/* The messages.  With -f this is a file, byte for byte, and outlives us. */
+struct store {
+	char mark[120]; /* what this file is, and of which build, as a text */
+	uint64_t since; /* when number 0 was said, or later: ms since 1970 */
+	struct message messages[HISTORY_MAX];
 	unsigned char bytes[LOG_SIZE];
-	uint64_t head;                       /* offset of the next byte */
-	uint64_t slowest;                    /* no client needs an older one */
-	uint64_t message_start[HISTORY_MAX]; /* offsets of the last messages */
-} ring;
+};
+static struct store memory; /* all 0 */
+
+/* An offset counts bytes since the first message and never wraps; its last
+   bits, offset & (LOG_SIZE - 1), are the place in bytes[]. */
+static struct {
+	struct store *store; /* &memory, or with -f the file */
+	uint64_t head;       /* offset of the next byte */
+	uint64_t slowest;    /* no client needs an older one */
+	uint64_t first;      /* number of the oldest message in the store, */
+	uint64_t next;       /* and of the next that will be said */
+} ring = {.store = &memory};
 
 static struct {
 	unsigned members, members_max, members_peak;
@@ -242,6 +262,7 @@ static struct {
 /* The options.  read_options() sets their defaults. */
 static struct {
 	const char *address;          /* -a, or NULL: all addresses */
+	const char *file;             /* -f, or NULL */
 	const char *hosts[HOSTS_MAX]; /* -o */
 	int host_count;
 	int address_max;          /* -c, members from one address */
@@ -253,9 +274,8 @@ static struct {
 	int proxied;              /* -x was given */
 } options;
 
-/* Counters since the start, for /metrics and notices. */
+/* Counters since the start, for /metrics. */
 static struct {
-	uint64_t since; /* the start, in ms since 1970 */
 	uint64_t joins, messages, bytes_in, bytes_out, page_loads;
 	uint64_t ended[REASONS]; /* by reason; one client may have two */
 	uint64_t refused[STATUS_MAX - STATUS_MIN + 1]; /* by status */
@@ -469,10 +489,33 @@ static void log_missing(void)
 
 /* ---- The ring ---- */
 
+static struct message *find_message(uint64_t number)
+{
+	return &ring.store->messages[number % HISTORY_MAX];
+}
+
+/* FNV-1a, by Fowler, Noll and Vo: if one byte is another, so is the sum. */
+static uint64_t checksum(const struct message *m)
+{
+	const uint64_t fields[] = {m->number, m->start, m->length};
+	const uint64_t prime = 0x100000001b3;
+	uint64_t sum = 0xcbf29ce484222325;
+
+	for (int i = 0; i < 3; i++)
+		sum = (sum ^ fields[i]) * prime;
+	for (uint64_t at = m->start; at < m->start + m->length; at++)
+		sum = (sum ^ ring.store->bytes[at & (LOG_SIZE - 1)]) * prime;
+	return sum;
+}
+
+/* volatile: if the process is killed, with -f, all that stands before has been
+   done, and nothing that stands behind. */
 static void ring_write(const unsigned char *data, size_t from, size_t to)
 {
+	volatile unsigned char *bytes = ring.store->bytes;
+
 	while (from < to)
-		ring.bytes[ring.head++ & (LOG_SIZE - 1)] = data[from++];
+		bytes[ring.head++ & (LOG_SIZE - 1)] = data[from++];
 }
 
 /* Appends a message to the ring, as the frame that every member is sent. */
@@ -481,24 +524,33 @@ static void broadcast(const struct ws_frame *f)
 	unsigned char header[WS_SERVER_HEADER] = {0};
 	size_t len = f->to - f->from;
 	size_t n = ws_header(header, f->opcode, len);
+	struct message said = {ring.next, ring.head, 0, n + len};
+	volatile struct message *m = find_message(ring.next);
 
 	assert(n + len <= LOG_SIZE - (ring.head - ring.slowest));
-	ring.message_start[totals.messages++ % HISTORY_MAX] = ring.head;
+	m->length = 0;
 	ring_write(header, 0, n);
 	ring_write(f->data, f->from, f->to);
+	m->number = said.number;
+	m->start = said.start;
+	m->checksum = options.file != NULL ? checksum(&said) : 0;
+	m->length = said.length; /* from now on it is said */
+	ring.next++;
+	totals.messages++;
 }
 
 /* Returns where a newcomer starts: options.history messages back, but within
    the newer half of the ring, so that it is not dropped at once as slow. */
 static uint64_t history_start(void)
 {
-	uint64_t count = smaller((uint64_t)options.history, totals.messages);
+	uint64_t count =
+		smaller((uint64_t)options.history, ring.next - ring.first);
 
 	for (; count > 0; count--) {
-		uint64_t k = (totals.messages - count) % HISTORY_MAX;
+		const struct message *m = find_message(ring.next - count);
 
-		if (ring.head - ring.message_start[k] <= LOG_SIZE / 2)
-			return ring.message_start[k];
+		if (ring.head - m->start <= LOG_SIZE / 2)
+			return m->start;
 	}
 	return ring.head;
 }
@@ -706,7 +758,7 @@ static void queue_due_frames(struct client *c)
 	n = append(text, 0, sizeof text,
 		   NOTICE_START "%u,\"said\":%" PRIu64 ",\"since\":%" PRIu64
 				",\"heartbeat\":%d,\"max\":%d}",
-		   room.members, totals.messages, totals.since,
+		   room.members, ring.next, ring.store->since,
 		   options.heartbeat, MESSAGE_MAX);
 	if (c->ping_due && outbox_append(c, WS_PING, NULL, 0, 0))
 		c->ping_due = false;
@@ -734,7 +786,7 @@ static size_t next_chunk(const struct client *c, const unsigned char **data)
 		*data = c->outbox + c->outbox_sent;
 		return (size_t)(c->outbox_len - c->outbox_sent);
 	}
-	*data = ring.bytes + at;
+	*data = ring.store->bytes + at;
 	return smaller(ring_end(c) - c->cursor, LOG_SIZE - at);
 }
 
@@ -1634,6 +1686,8 @@ static const struct option {
 	 &options.address, 1, 0},
 	{'c', "clients", "clients from one address; 0 = no limit",
 	 &options.address_max, NULL, 1000000, 64},
+	{'f', "file", "keep the messages in this file", NULL, &options.file, 1,
+	 0},
 	{'h', NULL, "show this help", &options.help, NULL, 1, 0},
 	{'l', "rate",
 	 "frames of 256 bytes per second from each client; 0 = no limit",
@@ -1776,6 +1830,165 @@ static void read_options(int argc, char **argv)
 		exit(0);
 }
 
+/* ---- The file of option -f ---- */
+
+/*
+ * The file is the store itself, mapped into memory: the ring that the server
+ * sends from.  So nothing is written, read or copied; the kernel brings it to
+ * the disk when it likes.
+ *
+ * If the server is killed at any instruction, the kernel still has all that was
+ * stored before, and so each message that anybody was sent.  If the power
+ * fails, each page of the file may be an older one.  So each message has a
+ * checksum, and the next server takes the longest run of whole messages.
+ */
+
+/* Returns true if the message of this number is there and whole. */
+static bool is_whole(uint64_t number)
+{
+	const struct message *m = find_message(number);
+
+	return m->number == number && m->length > 0 &&
+	       m->length <= LOG_SIZE / 2 && m->checksum == checksum(m);
+}
+
+/* Returns true if this message and the one before it stand side by side. */
+static bool continues(uint64_t number)
+{
+	const struct message *before = find_message(number - 1);
+
+	return is_whole(number - 1) && is_whole(number) &&
+	       before->start + before->length == find_message(number)->start;
+}
+
+/* Finds the longest run of messages, and makes it first to next - 1. */
+static void find_longest_run(void)
+{
+	for (int k = 0; k < HISTORY_MAX; k++) {
+		uint64_t first = ring.store->messages[k].number;
+		uint64_t next = first + 1;
+
+		if (find_message(first) != &ring.store->messages[k] ||
+		    !is_whole(first) || continues(first))
+			continue;
+		while (next - first < HISTORY_MAX && continues(next))
+			next++;
+		if (next - first > ring.next - ring.first) {
+			ring.first = first;
+			ring.next = next;
+		}
+	}
+}
+
+/* Takes over what the file holds.  All that is not in the run is wiped out, so
+   that it cannot come back.  If some of that was lost, and not just overwritten
+   as the oldest, numbers will be given again: so their count begins anew. */
+static void load_store(void)
+{
+	const uint64_t overwritten = MESSAGE_MAX + WS_SERVER_HEADER;
+	const struct message *last;
+	unsigned lost = 0;
+
+	find_longest_run();
+	last = find_message(ring.next - 1);
+	if (ring.next > ring.first)
+		ring.head = ring.slowest = last->start + last->length;
+	for (int k = 0; k < HISTORY_MAX; k++) {
+		struct message *m = &ring.store->messages[k];
+
+		if (find_message(m->number) == m &&
+		    m->number - ring.first < ring.next - ring.first)
+			continue;
+		lost += m->length > 0 &&
+			m->start + LOG_SIZE >= ring.head + overwritten;
+		*m = (struct message){.length = 0};
+	}
+	if (lost > 0)
+		ring.store->since = 0; /* main() sets it */
+	log_event(NULL, "%u messages are in %s; %u were damaged and are lost",
+		  (unsigned)(ring.next - ring.first), options.file, lost);
+}
+
+/* Brings an empty file to its size, so that a full disk shows now and not when
+   a message is stored.  Returns 0 or an error number. */
+static int allocate(int fd)
+{
+	int error = posix_fallocate(fd, 0, sizeof memory);
+
+	if (error == EOPNOTSUPP || error == EINVAL) /* by this file system */
+		error = write(fd, &memory, sizeof memory) == sizeof memory
+				? 0
+				: ENOSPC;
+	if (error != 0 && ftruncate(fd, 0) < 0)
+		error = errno;
+	return error;
+}
+
+/* Locks a file and looks at its mark, the text that it begins with.  Returns
+   NULL, or why it cannot be used: one that chat has not made is not touched. */
+static const char *find_fault(int fd, const char *mark)
+{
+	static const char other_build[] =
+		"it is of a build with other limits, or of another processor";
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char found[sizeof memory.mark] = "";
+	struct stat file = {0};
+
+	if (fd < 0 || fstat(fd, &file) < 0)
+		return strerror(errno);
+	if (!S_ISREG(file.st_mode))
+		return "it is not a regular file";
+	if (fcntl(fd, F_SETLK, &lock) < 0)
+		return "another process uses it";
+	if (file.st_size == 0) {
+		int error = allocate(fd);
+
+		return error != 0 ? strerror(error) : NULL;
+	}
+	if (pread(fd, found, sizeof found, 0) < 0)
+		return strerror(errno);
+	if (found[0] == '\0' && file.st_size == sizeof memory)
+		return NULL; /* the server that made it came no further */
+	if (strncmp(found, mark, strlen("A history of chat")) != 0)
+		return "it is no history of chat";
+	if (memcmp(found, mark, sizeof found) != 0)
+		return other_build;
+	return file.st_size == sizeof memory ? NULL : "it has been cut off";
+}
+
+/* Makes the ring be a file. */
+static void map_store(const char *path)
+{
+	const uint16_t one = 1;
+	char mark[sizeof memory.mark] = "";
+	struct store *store = MAP_FAILED;
+	int fd = open(path, O_RDWR | O_CREAT | O_NONBLOCK, 0600);
+	const char *why;
+
+	append(mark, 0, sizeof mark,
+	       "A history of chat: version 1, LOG_SIZE %d, HISTORY_MAX %d, "
+	       "%s endian\n",
+	       LOG_SIZE, HISTORY_MAX,
+	       *(const unsigned char *)&one == 1 ? "little" : "big");
+	why = find_fault(fd, mark);
+	if (why == NULL) {
+		store = mmap(NULL, sizeof memory, PROT_READ | PROT_WRITE,
+			     MAP_SHARED, fd, 0);
+		if (store == MAP_FAILED)
+			why = strerror(errno);
+		else if (store->mark[0] == '\0' &&
+			 memcmp(store, &memory, sizeof memory) != 0)
+			why = "it is no history of chat";
+	}
+	if (why != NULL) {
+		print(STDERR_FILENO, "chat: cannot use -f %s: %s\n", path, why);
+		exit(1);
+	}
+	memcpy(store->mark, mark, sizeof mark);
+	ring.store = store;
+	load_store();
+}
+
 /* ---- Start ---- */
 
 static void on_signal(int number)
@@ -1843,7 +2056,6 @@ static void prepare(void)
 		if (before.sa_handler == SIG_IGN)
 			sigaction(stop_signals[k], &before, NULL);
 	}
-	totals.since = clock_ms(CLOCK_REALTIME);
 	room.patience = PATIENCE;
 	fit_table();
 }
@@ -2059,6 +2271,10 @@ int main(int argc, char **argv)
 
 	read_options(argc, argv);
 	prepare();
+	if (options.file != NULL)
+		map_store(options.file);
+	if (ring.store->since == 0)
+		ring.store->since = clock_ms(CLOCK_REALTIME);
 	inherited = take_inherited_sockets();
 	if (inherited == 0)
 		start_listening();
