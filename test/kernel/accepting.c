@@ -238,14 +238,14 @@ START_TEST(accepts_after_reading_the_others)
 	fill_table("L0a0 L0a1 Q0b2 D0c3 Q0d4");
 	loop.tick_after = 1;
 	for (int i = 0; i < 4; i++)
-		table[i].revents = i == 1 ? 0 : POLLIN;
+		table[i].revents = i == 0 ? 0 : POLLIN;
 	queue_answer("poll", 3, 0);
 	queue_answer("recv", -1, EAGAIN);
 	queue_answer("recv", 0, 0);
 	queue_answer("accept", 5, 0);
 	run_once();
 	EXPECT_CALLS("poll 5 1000\nrecv 12\nrecv 13\nclose 13\n"
-		     "accept 10\n" WELCOME_5);
+		     "accept 11\n" WELCOME_5);
 	ck_assert_int_eq(table[3].fd, 5);
 }
 END_TEST

@@ -33,6 +33,7 @@ static const struct {
 	{20, 0, 0, 0},
 	{20, -1, 0, 0},
 	{20, 1, 1, POLLIN},
+	{1, 1, 1, POLLIN},
 	{20, RECEIVE_SIZE - 1, RECEIVE_SIZE - 1, POLLIN},
 	{20, RECEIVE_SIZE, RECEIVE_SIZE, POLLIN},
 	{20, RECEIVE_SIZE + 1, RECEIVE_SIZE, POLLIN},

@@ -19,6 +19,7 @@ START_TEST(joins_at_start_of_history)
 	ck_assert(room.members_peak == 6 && totals.joins == 1);
 	ck_assert_uint_eq(totals.bytes_in, strlen(handshake));
 	ck_assert(c->notice_due && !c->ping_due);
+	ck_assert_mem_eq(c->outbox, "HTTP/1.1 101 ", 13);
 	/* a request that came whole is parsed where recv() put it */
 	ck_assert_mem_eq(buffers[0], nothing, sizeof nothing);
 	/* a client that starts later than others leaves the slowest as it is */
@@ -38,6 +39,7 @@ START_TEST(joins_when_last_part_of_request_comes)
 	for (int cut = 1; cut < len; cut++) {
 		struct client *c = make_client(7, REQUEST);
 
+		c->ws.header_got = 1; /* of one that was here before */
 		receive_bytes(handshake, (size_t)cut);
 		ck_assert_int_eq((int)c->buffered, cut);
 		queue_bytes(handshake + cut, (size_t)(len - cut));
@@ -96,6 +98,9 @@ START_TEST(logs_and_answers_why_request_is_refused)
 	ck_assert_int_eq(c->state, REPLY);
 	sprintf(want, "\r\n\r\n%s\n", strchr(logs, ':') + 2);
 	EXPECT_IN(reply_text(), want);
+	EXPECT_IN(reply_text(),
+		  "\r\nContent-Type: text/plain; charset=utf-8\r\n");
+	ck_assert(!c->page_follows);
 	ck_assert_uint_eq(totals.refused[atoi(strchr(logs, ':') + 2) - 400], 1);
 }
 END_TEST
@@ -123,6 +128,24 @@ START_TEST(serves_listed_host)
 	options.host_count = 1;
 	receive_bytes(GET "\r\n", strlen(GET "\r\n"));
 	ck_assert_uint_eq(totals.page_loads, 1);
+	make_client(7, REQUEST);
+	options.host_count = 1;
+	receive_bytes(GET_METRICS "\r\n", strlen(GET_METRICS "\r\n"));
+	EXPECT_IN(reply_text(), "\nchat_page_loads_total 1\n");
+}
+END_TEST
+
+/* A pong has what is in the ping, wherever that lies in what was received. */
+START_TEST(answers_ping_with_its_bytes)
+{
+	unsigned char frames[12 + 125] = {0x8a, 0x80, 0, 0, 0, 0, 0x89, 0xfd};
+	struct client *c = make_member();
+
+	memset(frames + 12, 'x', 125);
+	receive_bytes(frames, sizeof frames);
+	ck_assert(c->state == OPEN && c->outbox_len == 127);
+	ck_assert_mem_eq(c->outbox, "\x8a\x7dx", 3);
+	ck_assert_mem_eq(c->outbox + 2, frames + 12, 125);
 }
 END_TEST
 
@@ -227,6 +250,7 @@ static void add_member_tests(TCase *t)
 	add_table_test(t, logs_and_answers_why_request_is_refused, refusals);
 	tcase_add_test(t, answers_head_without_text);
 	tcase_add_test(t, serves_listed_host);
+	tcase_add_test(t, answers_ping_with_its_bytes);
 	tcase_add_test(t, keeps_outbox_room_for_close);
 	add_table_test(t, half_closes_when_both_sides_have_closed, closes);
 	tcase_add_test(t, refuses_request_that_is_too_long);

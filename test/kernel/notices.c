@@ -110,6 +110,22 @@ START_TEST(notice_of_greatest_numbers_is_whole)
 }
 END_TEST
 
+START_TEST(sends_them_each_second_if_told)
+{
+	struct client *c = make_member();
+
+	options.heartbeat = 1;
+	loop.heartbeat_after = 1;
+	for (int i = 0; i < 3; i++) {
+		c->ping_due = c->notice_due = false;
+		c->silent = 0;
+		pass_ticks(1);
+		ck_assert(c->ping_due && c->notice_due && c->silent == 1);
+		ck_assert_uint_eq(loop.heartbeat_after, 1);
+	}
+}
+END_TEST
+
 START_TEST(sends_no_notice_as_bare_relay)
 {
 	struct client *c;
@@ -182,8 +198,21 @@ START_TEST(closes_on_message_like_a_notice)
 		/* nothing that follows is read, such as this ping */
 		if (forged)
 			ck_assert_mem_eq(c->outbox, "\x88\x02\x03\xf0", 4);
+		else
+			ck_assert_uint_eq(ring.bytes[1], len);
 		ck_assert_int_eq(c->outbox_len, forged ? 4 : 2);
 	}
+}
+END_TEST
+
+/* What was received before may go on like a notice. */
+START_TEST(takes_no_shorter_message_for_a_notice)
+{
+	make_member();
+	memset(received, ':', sizeof received);
+	queue_frame_of(0x81, "{\"online\"", 0, 9);
+	receive(0);
+	ck_assert_uint_eq(totals.messages, 1);
 }
 END_TEST
 
@@ -193,6 +222,8 @@ static void add_notices_tests(TCase *t)
 	tcase_add_loop_test(t, sends_newcomer_one_notice, 0, 2);
 	tcase_add_loop_test(t, notice_counts_messages_before_it, 0, 2);
 	tcase_add_test(t, notice_of_greatest_numbers_is_whole);
+	tcase_add_test(t, sends_them_each_second_if_told);
 	tcase_add_test(t, sends_no_notice_as_bare_relay);
 	add_table_test(t, closes_on_message_like_a_notice, forgeries);
+	tcase_add_test(t, takes_no_shorter_message_for_a_notice);
 }

@@ -63,8 +63,10 @@ START_TEST(pays_for_congestion_with_patience)
 	static const struct {
 		int ms;
 		unsigned left;
-	} passes[] = {{0, 2000}, {1, 1999}, {999, 1000},
-		      {0, 1000}, {1001, 0}, {5000, 0}};
+	} passes[] = {
+		{5000, 1000}, {0, 1000}, {1, 999},  {998, 1},
+		{0, 1},       {1, 0},    {5000, 0},
+	};
 
 	for (size_t k = 0; k < COUNT(passes); k++) {
 		struct client *c = make_congested_room();
@@ -261,6 +263,23 @@ START_TEST(starts_newcomers_within_half_the_ring)
 }
 END_TEST
 
+START_TEST(starts_newcomer_at_oldest_message_within_half_the_ring)
+{
+	options.history = 3;
+	totals.messages = 3;
+	ring.message_start[1] = 100;
+	ring.message_start[2] = 200;
+	ring.head = LOG_SIZE / 2;
+	for (uint64_t start = 0; start < 300; start += 100) {
+		ck_assert_uint_eq(history_start(), start);
+		ring.head++;
+		ck_assert_uint_eq(history_start(),
+				  start < 200 ? start + 100 : ring.head);
+		ring.head += 99;
+	}
+}
+END_TEST
+
 START_TEST(writes_message_across_ring_end)
 {
 	unsigned char data[100];
@@ -281,8 +300,31 @@ START_TEST(writes_message_across_ring_end)
 }
 END_TEST
 
+/* What reaches the end goes on at the start, in two parts. */
+START_TEST(sends_message_across_ring_end)
+{
+	struct client *c = make_member();
+
+	ring.head = 5 * (uint64_t)LOG_SIZE + 52;
+	c->cursor = ring.head - 101;
+	strcpy((char *)ring.bytes, "start");
+	strcpy((char *)ring.bytes + LOG_SIZE - 49, "end");
+	queue_answer("send", 49, 0);
+	queue_answer("send", 0, 0);
+	flush(0);
+	EXPECT_CALLS("send 7 49\nsend 7 52\n");
+	ck_assert_mem_eq(outgoing, "start", 5);
+	c->blocked = false;
+	c->cursor -= 49;
+	queue_answer("send", 0, 0);
+	flush(0);
+	ck_assert_mem_eq(outgoing, "end", 4);
+}
+END_TEST
+
 static void add_ring_tests(TCase *t)
 {
+	tcase_add_test(t, sends_message_across_ring_end);
 	tcase_add_test(t, never_reads_more_than_ring_can_hold);
 	tcase_add_test(t, reads_again_when_all_are_within_half_the_ring);
 	tcase_add_test(t, pays_for_congestion_with_patience);
@@ -295,5 +337,7 @@ static void add_ring_tests(TCase *t)
 	tcase_add_test(t, waits_for_slow_ones_no_longer_than_patience);
 	tcase_add_test(t, closing_client_holds_only_messages_before_its_close);
 	tcase_add_test(t, starts_newcomers_within_half_the_ring);
+	tcase_add_test(t,
+		       starts_newcomer_at_oldest_message_within_half_the_ring);
 	tcase_add_test(t, writes_message_across_ring_end);
 }
