@@ -52,6 +52,10 @@
 
 #define VERSION "1.0"
 
+#ifndef TCP_NOTSENT_LOWAT
+#define TCP_NOTSENT_LOWAT (-1) /* a system without it: see limit_unsent() */
+#endif
+
 /* ---- Types and state ---- */
 
 enum {
@@ -126,7 +130,7 @@ static const struct {
 } reasons[REASONS] = {
 	[CLOSED] = {"closed", "by the client", 0},
 	[GOING_AWAY] = {"going away", "the server stops", WS_GOING_AWAY},
-	[LATE] = {"late", "did not read and end in time", 0},
+	[LATE] = {"late", "did not end the connection in time", 0},
 	[CROWDED] = {"crowded", "made room for a newcomer", 0},
 	[LOST] = {"lost", "the connection ended early", 0},
 	[PROTOCOL] = {"protocol", "broke RFC 6455", WS_PROTOCOL_ERROR},
@@ -137,7 +141,10 @@ static const struct {
 		     WS_TOO_BIG},
 	[FLOOD] = {"flood", "sent pings and read no pongs", 0},
 	[STUCK] = {"stuck", "accepted no data for " N(SEND_TIMEOUT) " s", 0},
-	[SLOW] = {"slow", "the room waits " N(STALL_TIMEOUT) " s a minute", 0},
+	[SLOW] = {"slow",
+		  "too far behind; the room waits " N(
+			  STALL_TIMEOUT) " s a minute",
+		  0},
 	[SILENT] = {"silent", "sent nothing for two heartbeats", 0},
 };
 
@@ -403,7 +410,9 @@ static void format_address(char out[PEER_MAX], const struct address *a)
    the same first 64 bits of IPv6, since even a home has all that begin so. */
 static bool is_same_home(const struct address *a, const struct address *b)
 {
-	return memcmp(a->ip, b->ip, is_ip4(a) ? sizeof a->ip : 8) == 0;
+	bool any_ip4 = is_ip4(a) || is_ip4(b);
+
+	return memcmp(a->ip, b->ip, any_ip4 ? sizeof a->ip : 8) == 0;
 }
 
 /* Returns true if -c limits this address.  It does not limit what connects from
@@ -884,6 +893,12 @@ static void charge(struct client *c, int cost)
 		c->credit -= cost;
 }
 
+/* Returns true if a client has sent more than its rate allows (-l). */
+static bool is_in_debt(const struct client *c)
+{
+	return options.rate > 0 && c->credit <= 0;
+}
+
 /* Decodes received[from..to) and handles the frames in it. */
 static void handle_frames(int i, size_t from, size_t to)
 {
@@ -1177,7 +1192,7 @@ static void receive(int i)
 	ssize_t n;
 
 	if (c->state == OPEN && options.rate > 0)
-		want = smaller(want, (uint64_t)c->credit);
+		want = is_in_debt(c) ? 0 : smaller(want, (uint64_t)c->credit);
 	if (want == 0)
 		return;
 	n = recv(table[i].fd, received, want, 0);
@@ -1244,14 +1259,15 @@ static int older(int a, int b)
 /*
  * Returns the entry that makes room for a newcomer in a full table, or -1:
  *
- *   1. the oldest request that is not complete, but not the newest, which has
- *      had no time yet;
- *   2. the oldest response that is being sent for more than a second.
+ *   1. the oldest request that is not complete, but not the newest connection,
+ *      which has had no time yet;
+ *   2. the oldest response that has not been sent within a second.
  *
- * But an address, if -c limits it, that has more than half of the entries that
- * are not in the room, gets the place of its own oldest one.  Members stay, and
- * so does a connection in DRAIN: its response is complete, and a reset would
- * destroy what the client has not read yet.
+ * Members stay, and so does a connection in DRAIN: its response is complete,
+ * and a reset would destroy what the client has not read yet.  But if more than
+ * half of all that are not in the room come from the address of the newest one,
+ * and -c limits that, then the oldest of its own goes, even if that is in DRAIN
+ * for more than a second.  Behind a proxy (-x) all would be of one address.
  */
 static int find_victim(void)
 {
@@ -1276,17 +1292,29 @@ static int find_victim(void)
 		if (c->state == REPLY && !is_new)
 			reply = older(reply, i);
 	}
-	if (is_limited(a) && 2 * owned > outside)
+	if (is_limited(a) && !options.proxied && 2 * owned > outside)
 		return own;
 	return request >= 0 ? request : reply;
+}
+
+/* Limits what the kernel stores for a client that does not read.  SO_SNDBUF
+   does so as well, but it also counts what is on its way: with 16 KB, a client
+   50 ms away would get 320 KB a second at most, and one behind a proxy on this
+   machine half of what it could. */
+static void limit_unsent(int fd)
+{
+	const int size = SEND_BUFFER;
+
+	if (SEND_BUFFER > 0 && setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+					  &size, sizeof size) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
 /* Sets up an accepted connection and reads it at once, since its request has
    mostly arrived with it. */
 static void welcome(int i, int fd, const struct sockaddr_storage *a)
 {
-	const int on = 1, send_size = SEND_BUFFER,
-		  receive_size = RECEIVE_BUFFER;
+	const int on = 1;
 
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
 		close(fd);
@@ -1296,13 +1324,7 @@ static void welcome(int i, int fd, const struct sockaddr_storage *a)
 	clients[i].address = to_address(a);
 	/* do not hold small frames back for the ACK of others (Nagle) */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	/* or clients that do not read, or are not read, fill the memory */
-	if (SEND_BUFFER > 0)
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_size,
-			   sizeof send_size);
-	if (RECEIVE_BUFFER > 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_size,
-			   sizeof receive_size);
+	limit_unsent(fd);
 	receive(i);
 }
 
@@ -1368,12 +1390,6 @@ static int ms_until_tick(void)
 	uint64_t now = clock_ms(CLOCK_MONOTONIC);
 
 	return next > now ? (int)(next - now) : 0;
-}
-
-/* Returns true if a client has sent more than its rate allows (-l). */
-static bool is_in_debt(const struct client *c)
-{
-	return options.rate > 0 && c->credit <= 0;
 }
 
 /* Returns true if a client waits for something that a tick does. */
@@ -1709,6 +1725,20 @@ static void set_option(const struct option *o, const char *value)
 	}
 }
 
+static void count_hosts(void)
+{
+	int k = 0;
+
+	for (; k < HOSTS_MAX && options.hosts[k] != NULL; k++) {
+		if (!http_is_host(options.hosts[k]))
+			bad_value("-o ", options.hosts[k],
+				  "must be a host or host:port, as in the "
+				  "address of the page, without http://",
+				  0);
+	}
+	options.host_count = k;
+}
+
 static void read_options(int argc, char **argv)
 {
 	char letters[2 * OPTIONS + 2] = ":"; /* ':': errors are left to us */
@@ -1737,14 +1767,7 @@ static void read_options(int argc, char **argv)
 	}
 	if (optind < argc)
 		bad_value("", argv[optind], "is not an option", 0);
-	for (k = 0; k < HOSTS_MAX && options.hosts[k] != NULL; k++) {
-		if (!http_is_host(options.hosts[k]))
-			bad_value("-o ", options.hosts[k],
-				  "must be a host or host:port, as in the "
-				  "address of the page, without http://",
-				  0);
-		options.host_count++;
-	}
+	count_hosts();
 	if (options.help)
 		print_help();
 	else if (options.version)
@@ -1879,6 +1902,17 @@ static void remove_stale_socket(const struct sockaddr_storage *a,
 	close(fd);
 }
 
+/* Puts a listening socket into the table.  Its connections inherit the size of
+   its receive buffer, so that they have it from their first packet on. */
+static void start_to_accept(int fd)
+{
+	const int size = RECEIVE_BUFFER;
+
+	if (RECEIVE_BUFFER > 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	entry_take(entry_find_free(), fd, LISTENING);
+}
+
 /* Listens on an address or path; :: accepts IPv4 as well.  Returns 0, or -1
    with errno. */
 static int listen_on(const char *text)
@@ -1906,7 +1940,7 @@ static int listen_on(const char *text)
 		close(fd);
 		return -1;
 	}
-	entry_take(entry_find_free(), fd, LISTENING);
+	start_to_accept(fd);
 	return 0;
 }
 
@@ -1966,7 +2000,7 @@ static int take_inherited_sockets(void)
 			      fd, strerror(errno));
 			exit(1);
 		}
-		entry_take(entry_find_free(), fd, LISTENING);
+		start_to_accept(fd);
 	}
 	return n;
 }
@@ -1978,19 +2012,17 @@ static void find_outer_address(struct address *a)
 {
 	struct sockaddr_in out = {.sin_family = AF_INET, .sin_port = htons(9)};
 	struct sockaddr_storage here = {0};
-	struct sockaddr_in *four = (void *)&here;
 	socklen_t size = sizeof here;
 	in_port_t port = a->port;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-	four->sin_family = AF_INET;
-	four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	*a = (struct address){.ip = {[10] = 0xff, 0xff, 127, 0, 0, 1}};
 	out.sin_addr.s_addr = htonl(0xc6336401); /* 198.51.100.1 */
-	if (connect(fd, (void *)&out, sizeof out) == 0)
-		getsockname(fd, (void *)&here, &size);
-	close(fd);
-	*a = to_address(&here);
+	if (connect(fd, (void *)&out, sizeof out) == 0 &&
+	    getsockname(fd, (void *)&here, &size) == 0)
+		*a = to_address(&here);
 	a->port = port;
+	close(fd);
 }
 
 /* Tells, in the log, where a socket listens, and on stdout where to point a

@@ -14,8 +14,8 @@
 #define HISTORY_MAX     1000    /* most messages of history, see -n */
 #define REQUEST_MAX     8192    /* bytes of a request; browsers send 600 */
 #define RECEIVE_SIZE    16384   /* bytes read from one client in one pass */
-#define SEND_BUFFER     16384   /* SO_SNDBUF of each client; 0: the kernel's */
-#define RECEIVE_BUFFER  8192    /* SO_RCVBUF of each client; 0: the kernel's */
+#define SEND_BUFFER     16384   /* bytes that may wait unsent in a socket */
+#define RECEIVE_BUFFER  8192    /* and unread; 0: as the kernel wants it */
 #define REQUEST_TIMEOUT 10      /* seconds to send a request; to read a reply */
 #define MESSAGE_TIMEOUT 30      /* seconds to complete a message */
 #define SEND_TIMEOUT    20      /* seconds without progress on a full socket */
