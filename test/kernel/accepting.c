@@ -2,12 +2,8 @@
 /* Accepting connections, and the table that they are put in. */
 
 /* How descriptors 5 and 6 are set up. */
-#define WELCOME_5                                                    \
-	"nonblocking 5\nnodelay 5 1\nsend 5 16384\nreceive 5 8192\n" \
-	"recv 5\n"
-#define WELCOME_6                                                    \
-	"nonblocking 6\nnodelay 6 1\nsend 6 16384\nreceive 6 8192\n" \
-	"recv 6\n"
+#define WELCOME_5 "nonblocking 5\nnodelay 5 1\nunsent 5 16384\nrecv 5\n"
+#define WELCOME_6 "nonblocking 6\nnodelay 6 1\nunsent 6 16384\nrecv 6\n"
 
 START_TEST(accepts_until_backlog_is_empty)
 {
@@ -33,6 +29,18 @@ START_TEST(accepts_until_backlog_is_empty)
 	ck_assert_uint_eq(clients[2].address.port, 4321);
 	ck_assert(clients[1].arrived == 1 && clients[2].arrived == 2);
 	ck_assert_int_eq(loop.newest, 2);
+}
+END_TEST
+
+/* As on a unix-domain socket: the kernel has no limit for what waits unsent. */
+START_TEST(limits_send_buffer_instead_of_unsent_bytes)
+{
+	clear_table();
+	queue_answer("setsockopt", 0, 0);
+	queue_answer("setsockopt", -1, EOPNOTSUPP);
+	welcome(0, 5, &outward_address);
+	EXPECT_CALLS("nonblocking 5\nnodelay 5 1\nunsent 5 16384\n"
+		     "send 5 16384\nrecv 5\n");
 }
 END_TEST
 
@@ -121,47 +129,50 @@ static void fill_table(const char *words)
 	loop.slots = loop.used;
 }
 
-/* Which entry makes room for a newcomer; -1: none; with -c or without. */
+/* A table; -c and -x; which entry makes room for a newcomer, or -1. */
 static const struct {
 	const char *table;
-	int address_max, victim;
+	int address_max, proxied, victim;
 } crowds[] = {
 	/* the oldest request by arrival; the newest only after a second */
-	{"O9a1 Q0b2 Q0c3", 1, 1},
-	{"Q0a2 Q0b1 Q0c3", 1, 1},
-	{"Q0c4 Q0a2 Q0b3 Q0d5", 1, 1},
-	{"Q9a2 Q0b3 Q0c1", 1, 2},
-	{"O9a1 P1b2 Q1c3", 1, -1},
-	{"O9a1 P1b2 Q2c3", 1, 2},
-	{"P9a1 Q0b2 Q0c3", 1, 1},
+	{"O9a1 Q0b2 Q0c3", 1, 0, 1},
+	{"Q0a2 Q0b1 Q0c3", 1, 0, 1},
+	{"Q0c4 Q0a2 Q0b3 Q0d5", 1, 0, 1},
+	{"Q9a2 Q0b3 Q0c1", 1, 0, 2},
+	{"O9a1 P1b2 Q1c3", 1, 0, -1},
+	{"O9a1 P1b2 Q2c3", 1, 0, 2},
+	{"P9a1 Q0b2 Q0c3", 1, 0, 1},
 	/* or the oldest response, after a second */
-	{"O9a1 P2b2 Q1c3", 1, 1},
-	{"P2a2 P2b1 Q0c3", 1, 1},
-	{"P1a1 P2b3 P2c2 Q0d4", 1, 2},
+	{"O9a1 P2b2 Q1c3", 1, 0, 1},
+	{"P2a2 P2b1 Q0c3", 1, 0, 1},
+	{"P1a1 P2b3 P2c2 Q0d4", 1, 0, 2},
 	/* but no other */
-	{"L9a0 O9b1 C9c2 D9d3 D9e4", 1, -1},
-	{"X9a1 O9b2", 1, -1},
+	{"L9a0 O9b1 C9c2 D9d3 D9e4", 1, 0, -1},
+	{"X9a1 O9b2", 1, 0, -1},
 	/* of an address that has more than half of those outside the room,
 	   its oldest one, but a response only after a second */
-	{"Q9a1 Q0b2 Q0b3", 1, 1},
-	{"Q9a1 Q0b3 Q0b2 Q0b4", 1, 2},
-	{"Q9a1 Q9a2 Q0b3 Q0b4", 1, 0},
-	{"Q9a1 O9b2 C9b3 Q0b4", 1, 0},
-	{"O9a1 Q0b2", 1, 1},
-	{"Q9a1 D2b2 Q0b3", 1, 1},
-	{"Q9a1 D1b2 Q0b3", 1, 2},
-	{"Q9a1 P2b2 Q0b3", 1, 1},
-	{"Q9a1 P1b2 Q0b3", 1, 2},
-	{"Q9a1 D1b2 D1b3", 1, -1},
+	{"Q9a1 Q0b2 Q0b3", 1, 0, 1},
+	{"Q9a1 Q0b3 Q0b2 Q0b4", 1, 0, 2},
+	{"Q9a1 Q9a2 Q0b3 Q0b4", 1, 0, 0},
+	{"Q9a1 O9b2 C9b3 Q0b4", 1, 0, 0},
+	{"O9a1 Q0b2", 1, 0, 1},
+	{"Q9a1 D2b2 Q0b3", 1, 0, 1},
+	{"Q9a1 D1b2 Q0b3", 1, 0, 2},
+	{"Q9a1 P2b2 Q0b3", 1, 0, 1},
+	{"Q9a1 P1b2 Q0b3", 1, 0, 2},
+	{"Q9a1 D1b2 D1b3", 1, 0, -1},
 	/* unless -c does not limit it */
-	{"Q9a1 Q0b2 Q0b3", 0, 0},
-	{"Q9a1 Q0l2 Q0l3", 1, 0},
+	{"Q9a1 Q0b2 Q0b3", 0, 0, 0},
+	{"Q9a1 Q0l2 Q0l3", 1, 0, 0},
+	/* or all come by way of a proxy */
+	{"Q9a1 Q0b2 Q0b3", 1, 1, 0},
 };
 
 START_TEST(drops_oldest_that_may_wait_no_longer)
 {
 	fill_table(crowds[_i].table);
 	options.address_max = crowds[_i].address_max;
+	options.proxied = crowds[_i].proxied;
 	ck_assert_int_eq(find_victim(), crowds[_i].victim);
 	ck_assert_int_eq(make_room(), crowds[_i].victim >= 0);
 	if (crowds[_i].victim < 0) {
@@ -253,6 +264,7 @@ END_TEST
 static void add_accepting_tests(TCase *t)
 {
 	tcase_add_test(t, accepts_until_backlog_is_empty);
+	tcase_add_test(t, limits_send_buffer_instead_of_unsent_bytes);
 	tcase_add_loop_test(t, accepts_again_after_next_tick, 0, 3);
 	tcase_add_test(t, accepts_more_per_pass_in_larger_room);
 	tcase_add_test(t, reuses_first_free_entry);

@@ -102,6 +102,9 @@ static const struct {
 	{"2001:db8:0:1::1", "2001:db8:0:0::1", false},
 	{"2001:db8:0:1::1", "2001:db8:0:101::1", false},
 	{"2001:db8:0:1::1", "192.0.2.1", false},
+	/* as text in IPv6, this begins with 64 bits of 0 */
+	{"::1", "192.0.2.1", false},
+	{"::1", "::2", true},
 };
 
 START_TEST(takes_64_bits_of_ipv6_for_one_home)

@@ -8,6 +8,10 @@
  *     ck_assert_int_eq(listen_on("::"), -1);
  *     EXPECT_CALLS("socket IPv6 stream\n...bind 5 :: 8080\nclose 5\n");
  */
+#ifndef TCP_NOTSENT_LOWAT /* as in chat.c */
+#define TCP_NOTSENT_LOWAT (-1)
+#endif
+
 static char trace[8192];
 static size_t traced;
 
@@ -200,6 +204,7 @@ static int fake_setsockopt(int fd, int level, int option, const void *value,
 		{SOL_SOCKET, SO_RCVBUF, "receive"},
 		{IPPROTO_IPV6, IPV6_V6ONLY, "only"},
 		{IPPROTO_TCP, TCP_NODELAY, "nodelay"},
+		{IPPROTO_TCP, TCP_NOTSENT_LOWAT, "unsent"},
 	};
 	const int *numbers = value; /* one, or the two of struct linger */
 

@@ -12,7 +12,7 @@
 #define LOOKS       UNIX "nonblocking 5\nlstat ./a\n"
 #define A_PATH      UNIX LOOKS "close 5\n" BIND("./a")
 #define IN_USE      " (choose another port with -p)"
-#define LISTENS     "listen 5\nnonblocking 5\n"
+#define LISTENS     "listen 5\nnonblocking 5\nreceive 5 8192\n"
 #define USAGE       "usage: chat [option]...; chat -h lists them\n"
 
 /* The address of -a; a call that fails, and its error; all calls then; what the
@@ -40,7 +40,8 @@ static const struct {
 	{"127.0.0.1", "bind", EACCES, LOOPBACK "close 5\n",
 	 " (ports below 1024 need privileges)"},
 	{"./a", "bind", EACCES, A_PATH "close 5\n", ""},
-	{NULL, "fcntl", EPERM, ALL_SIX LISTENS "close 5\n", ""},
+	{NULL, "fcntl", EPERM, ALL_SIX "listen 5\nnonblocking 5\nclose 5\n",
+	 ""},
 };
 
 START_TEST(listens_or_says_why_not)
@@ -154,7 +155,8 @@ START_TEST(inherits_only_sockets_meant_for_its_pid)
 	EXPECT_CALLS("");
 	listen_fds = "2";
 	ck_assert_int_eq(take_inherited_sockets(), 2);
-	EXPECT_CALLS("listens 3?\nnonblocking 3\nlistens 4?\nnonblocking 4\n");
+	EXPECT_CALLS("listens 3?\nnonblocking 3\nreceive 3 8192\n"
+		     "listens 4?\nnonblocking 4\nreceive 4 8192\n");
 	ck_assert(table[0].fd == 3 && table[1].fd == 4);
 	ck_assert_int_eq(clients[1].state, LISTENING);
 	listen_fds = "8";
@@ -186,46 +188,50 @@ START_TEST(refuses_socket_that_does_not_listen)
 END_TEST
 
 /* The address that it listens on; whether it asks for the one that packets to
-   the outside leave from, and gets one. */
+   the outside leave from; the call that fails then, or NULL. */
 static const struct {
 	int family;
 	const char *ip;
-	bool asks, routed;
+	bool asks;
+	const char *fails;
 } places[] = {
-	{AF_INET, "192.0.2.7", false, false},
-	{AF_INET6, "2001:db8::7", false, false},
-	{AF_INET6, "::1", false, false},
-	{AF_INET, "0.0.0.1", false, false},
-	{AF_INET, "0.0.0.0", true, true},
-	{AF_INET6, "::", true, true},
-	{AF_INET6, "::", true, false},
-	{AF_INET, "0.0.0.0", true, false},
+	{AF_INET, "192.0.2.7", false, NULL},
+	{AF_INET6, "2001:db8::7", false, NULL},
+	{AF_INET6, "::1", false, NULL},
+	{AF_INET, "0.0.0.1", false, NULL},
+	{AF_INET, "0.0.0.0", true, NULL},
+	{AF_INET6, "::", true, NULL},
+	{AF_INET6, "::", true, "connect"},
+	{AF_INET, "0.0.0.0", true, "connect"},
+	{AF_INET, "0.0.0.0", true, "getsockname"},
 };
 
 START_TEST(prints_url_that_others_can_open)
 {
-	bool asks = places[_i].asks, routed = places[_i].routed;
+	const char *fails = places[_i].fails, *ip = places[_i].ip;
+	bool asks = places[_i].asks, six = places[_i].family == AF_INET6;
 	char want[400], own[40];
 
 	make_client(7, LISTENING);
 	options.quiet = false;
 	room.members_max = 42;
-	set_address(&own_address, places[_i].family, places[_i].ip, 8080);
+	set_address(&own_address, places[_i].family, ip, 8080);
 	set_address(&outward_address, AF_INET, "192.0.2.99", 4321);
-	if (!routed)
-		queue_answer("connect", -1, ENETUNREACH);
+	queue_answer("getsockname", 0, 0); /* that of the socket */
+	if (fails != NULL)
+		queue_answer(fails, -1, ENETUNREACH);
 	announce(0);
-	sprintf(own, places[_i].family == AF_INET ? "%s" : "[%s]",
-		places[_i].ip);
+	sprintf(own, six ? "[%s]" : "%s", ip);
 	sprintf(want,
 		"name 7\n"
 		"%s%s%sto 1: chat 1.0: open http://%s:8080/ in a browser\n" LOG
 		"%s:8080 Listening for up to 42 clients\n",
 		asks ? "socket IPv4 datagram\nconnect 6 198.51.100.1 9\n" : "",
-		routed ? "name 6\n" : "", asks ? "close 6\n" : "",
-		routed ? "192.0.2.99"
-		: asks ? "127.0.0.1"
-		       : own,
+		asks && (!fails || *fails == 'g') ? "name 6\n" : "",
+		asks ? "close 6\n" : "",
+		!asks   ? own
+		: fails ? "127.0.0.1"
+			: "192.0.2.99",
 		own);
 	EXPECT_CALLS(want);
 }

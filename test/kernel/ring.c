@@ -213,8 +213,10 @@ START_TEST(waits_for_slow_ones_no_longer_than_patience)
 	EXPECT_CALLS("poll 1 300\n");
 	ck_assert_int_eq(c->state, OPEN);
 	run_once();
-	EXPECT_CALLS(LOG "local Client disconnected: slow, the room waits 2 s "
-			 "a minute (0 online)\nlinger 7 1 0\nclose 7\n");
+	EXPECT_CALLS(
+		LOG
+		"local Client disconnected: slow, too far behind; the "
+		"room waits 2 s a minute (0 online)\nlinger 7 1 0\nclose 7\n");
 	c = make_congested_room();
 	room.charged_at = clock_ms(CLOCK_MONOTONIC);
 	loop.tick_after = 1;

@@ -235,9 +235,11 @@ START_TEST(removes_at_end_only_socket_that_it_made)
 	listen_pid = "1234";
 	listen_fds = _i == 0 ? NULL : "1";
 	ck_assert_int_eq(chat_main(4, words), 0);
-	EXPECT_IN(trace, _i == 0 ? A_PATH LISTENS "name 5\n" OPENS
-						  "unlink ./a\nclose 5\n"
-				 : "nonblocking 3\nname 3\n" OPENS "close 3\n");
+	EXPECT_IN(trace,
+		  _i == 0 ? A_PATH LISTENS "name 5\n" OPENS
+					   "unlink ./a\nclose 5\n"
+			  : "nonblocking 3\nreceive 3 8192\nname 3\n" OPENS
+			    "close 3\n");
 }
 END_TEST
 

@@ -64,7 +64,7 @@ static const struct {
 } farewells[REASONS] = {
 	[CLOSED] = {"closed, by the client", 0},
 	[GOING_AWAY] = {"going away, the server stops", 1001},
-	[LATE] = {"late, did not read and end in time", 0},
+	[LATE] = {"late, did not end the connection in time", 0},
 	[CROWDED] = {"crowded, made room for a newcomer", 0},
 	[LOST] = {"lost, the connection ended early", 0},
 	[PROTOCOL] = {"protocol, broke RFC 6455", 1002},
@@ -74,7 +74,7 @@ static const struct {
 	[TOO_BIG] = {"too_big, message over 4096 bytes", 1009},
 	[FLOOD] = {"flood, sent pings and read no pongs", 0},
 	[STUCK] = {"stuck, accepted no data for 20 s", 0},
-	[SLOW] = {"slow, the room waits 2 s a minute", 0},
+	[SLOW] = {"slow, too far behind; the room waits 2 s a minute", 0},
 	[SILENT] = {"silent, sent nothing for two heartbeats", 0},
 };
 
