@@ -168,7 +168,7 @@ static const struct {
 	{"Q9a1 Q0b2 Q0b3", 1, 1, 0},
 };
 
-START_TEST(drops_oldest_that_may_wait_no_longer)
+START_TEST(makes_room_by_dropping_oldest)
 {
 	fill_table(crowds[_i].table);
 	options.address_max = crowds[_i].address_max;
@@ -268,7 +268,7 @@ static void add_accepting_tests(TCase *t)
 	tcase_add_loop_test(t, accepts_again_after_next_tick, 0, 3);
 	tcase_add_test(t, accepts_more_per_pass_in_larger_room);
 	tcase_add_test(t, reuses_first_free_entry);
-	add_table_test(t, drops_oldest_that_may_wait_no_longer, crowds);
+	add_table_test(t, makes_room_by_dropping_oldest, crowds);
 	tcase_add_test(t, makes_room_once_for_each_batch);
 	tcase_add_test(t, full_table_is_a_shortage_until_an_entry_is_free);
 	tcase_add_test(t, full_table_stops_accepting_only);

@@ -45,8 +45,8 @@ START_TEST(formats_addresses_as_in_urls)
 }
 END_TEST
 
-/* What a proxy says, in the midst of a request, and how it is then logged;
-   NULL: it is no address. */
+/* What a proxy says, as a part of a request; how the log shows it, or NULL if
+   it is no address. */
 #define ZEROS "0000:0000:0000:0000:0000:ffff:"
 static const struct {
 	const char *text, *name;
@@ -102,7 +102,7 @@ static const struct {
 	{"2001:db8:0:1::1", "2001:db8:0:0::1", false},
 	{"2001:db8:0:1::1", "2001:db8:0:101::1", false},
 	{"2001:db8:0:1::1", "192.0.2.1", false},
-	/* as text in IPv6, this begins with 64 bits of 0 */
+	/* mapped into IPv6, 192.0.2.1 begins with 64 bits of 0, too */
 	{"::1", "192.0.2.1", false},
 	{"::1", "::2", true},
 };
@@ -118,7 +118,7 @@ START_TEST(takes_64_bits_of_ipv6_for_one_home)
 }
 END_TEST
 
-/* The address and port of a client, and if -c limits it. */
+/* The address and port of a client, and whether -c limits it. */
 static const struct {
 	const char *ip;
 	in_port_t port;
@@ -152,8 +152,8 @@ START_TEST(limits_all_but_own_machine)
 }
 END_TEST
 
-/* With -x or without: a field of a request; its client in the log; what the log
-   says, where NULL stands for the page, which it does not mention. */
+/* If -x is given; fields of a request; the client's address in the log; what
+   the log says, or NULL for the page, of which it says nothing. */
 #define JOINS "Client connected (1 online)"
 #define UNTOLD(s)                                      \
 	"Handshake refused: 400 Bad Request (-x, and " \

@@ -65,8 +65,8 @@ START_TEST(sends_newcomer_one_notice)
 }
 END_TEST
 
-/* Its place is at the head of the ring, where it counts all messages before it,
-   and none after it; not that of a pong which waits for an older place. */
+/* A notice is put at the head of the ring, and counts the messages before it.
+   While a pong waits for an older place, the notice waits, too. */
 START_TEST(notice_counts_messages_before_it)
 {
 	static const unsigned char hi[] = "Hi";
@@ -110,7 +110,7 @@ START_TEST(notice_of_greatest_numbers_is_whole)
 }
 END_TEST
 
-START_TEST(sends_them_each_second_if_told)
+START_TEST(sends_both_each_second_with_heartbeat_1)
 {
 	struct client *c = make_member();
 
@@ -205,7 +205,7 @@ START_TEST(closes_on_message_like_a_notice)
 }
 END_TEST
 
-/* What was received before may go on like a notice. */
+/* The bytes after it are of an older message. */
 START_TEST(takes_no_shorter_message_for_a_notice)
 {
 	make_member();
@@ -222,7 +222,7 @@ static void add_notices_tests(TCase *t)
 	tcase_add_loop_test(t, sends_newcomer_one_notice, 0, 2);
 	tcase_add_loop_test(t, notice_counts_messages_before_it, 0, 2);
 	tcase_add_test(t, notice_of_greatest_numbers_is_whole);
-	tcase_add_test(t, sends_them_each_second_if_told);
+	tcase_add_test(t, sends_both_each_second_with_heartbeat_1);
 	tcase_add_test(t, sends_no_notice_as_bare_relay);
 	add_table_test(t, closes_on_message_like_a_notice, forgeries);
 	tcase_add_test(t, takes_no_shorter_message_for_a_notice);

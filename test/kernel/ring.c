@@ -85,7 +85,7 @@ START_TEST(pays_for_congestion_with_patience)
 }
 END_TEST
 
-START_TEST(pays_nothing_while_it_waits_for_nobody)
+START_TEST(keeps_patience_without_congestion)
 {
 	make_congested_room();
 	room.congested = false;
@@ -96,12 +96,12 @@ START_TEST(pays_nothing_while_it_waits_for_nobody)
 }
 END_TEST
 
-/* An entry, how far it is behind, and whether it needs the ring up to the head:
-   those who wait for more than half of it go. */
+/* An entry, how far it is behind, whether it needs the ring up to the head, and
+   whether it is dropped: it is if it needs more than half of the ring. */
 static const struct {
 	enum state state;
 	unsigned behind;
-	bool needs, goes;
+	bool needs, dropped;
 } crowd[] = {
 	{OPEN, LOG_SIZE / 2 + 1, true, true},
 	{OPEN, LOG_SIZE, true, true},
@@ -133,9 +133,9 @@ START_TEST(drops_all_slow_ones_when_patience_ends)
 	settle_congestion();
 	for (int i = 0; i < (int)COUNT(crowd); i++) {
 		MUST(clients[i].state ==
-			     (crowd[i].goes ? DEAD : crowd[i].state),
+			     (crowd[i].dropped ? DEAD : crowd[i].state),
 		     "%d", i);
-		gone += crowd[i].goes;
+		gone += crowd[i].dropped;
 	}
 	ck_assert_uint_eq(totals.ended[SLOW], gone);
 	ck_assert_uint_eq(room.members, 1);
@@ -147,8 +147,8 @@ START_TEST(drops_all_slow_ones_when_patience_ends)
 }
 END_TEST
 
-/* Without patience a client is dropped as soon as it makes the room wait. */
-START_TEST(has_none_left_for_next_congestion)
+/* A client is then dropped as soon as it makes the room wait. */
+START_TEST(drops_at_once_when_patience_is_used_up)
 {
 	struct client *c = make_congested_room();
 
@@ -202,7 +202,8 @@ START_TEST(refills_patience_within_a_minute)
 }
 END_TEST
 
-/* No longer than its patience, and no longer than until the next tick. */
+/* poll() waits no longer than the patience that is left, nor than until the
+   next tick. */
 START_TEST(waits_for_slow_ones_no_longer_than_patience)
 {
 	struct client *c = make_congested_room();
@@ -330,9 +331,9 @@ static void add_ring_tests(TCase *t)
 	tcase_add_test(t, never_reads_more_than_ring_can_hold);
 	tcase_add_test(t, reads_again_when_all_are_within_half_the_ring);
 	tcase_add_test(t, pays_for_congestion_with_patience);
-	tcase_add_test(t, pays_nothing_while_it_waits_for_nobody);
+	tcase_add_test(t, keeps_patience_without_congestion);
 	tcase_add_test(t, drops_all_slow_ones_when_patience_ends);
-	tcase_add_loop_test(t, has_none_left_for_next_congestion, 0, 2);
+	tcase_add_loop_test(t, drops_at_once_when_patience_is_used_up, 0, 2);
 	tcase_add_loop_test(t, restores_patience_at_once_for_trusted_senders, 0,
 			    2);
 	tcase_add_loop_test(t, refills_patience_within_a_minute, 0, 8);

@@ -120,7 +120,7 @@ static int model_lstat(struct stat *file)
 	return outcome();
 }
 
-/* Who started the program may have had a signal ignored. */
+/* The program may be started with a signal that is ignored. */
 static int model_sigaction(struct sigaction *before)
 {
 	if (before != NULL)
