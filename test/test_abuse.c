@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attacks by what every client may do: connect, read slowly, talk.  Clients
+ * that attack may be refused, made to wait, or dropped.  All others stay, and
+ * get every message in order and every page whole.
+ *
+ *     ABUSE=120 CK_RUN_SUITE=abuse test/build/test     two minutes of each
+ *
+ * Without ABUSE an attack lasts only as many seconds as are needed to tell.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "handshake.h"
+#include "test.h"
+
+static struct server s;
+static int witness;                /* a client in the room; see say_number() */
+static int kept[2048], kept_count; /* connections that finish() closes */
+
+/* Returns the time in microseconds. */
+static int64_t read_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static bool is_long(void)
+{
+	return getenv("ABUSE") != NULL;
+}
+
+/* Returns how many seconds an attack lasts, which are so few if it is short. */
+static int attack_seconds(int few)
+{
+	const char *seconds = getenv("ABUSE");
+
+	return seconds != NULL ? atoi(seconds) : few;
+}
+
+/* Asks to join with extra header lines, and expects a status. */
+static int knock(int window, const char *fields, int status)
+{
+	int fd = kept[kept_count++] = dial_narrow(&s, window), got = 0;
+
+	send_string(fd, HANDSHAKE);
+	send_string(fd, fields);
+	send_string(fd, "\r\n");
+	*s.response = '\0';
+	read_until(fd, s.response, sizeof s.response, "\r\n\r\n");
+	sscanf(s.response, "HTTP/1.1 %d ", &got);
+	MUST(got == status, "%d, not %d, for: %s", got, status, fields);
+	return fd;
+}
+
+/* The witness says the next number, and hears that and nothing else. */
+static void say_number(void)
+{
+	static int number;
+	char text[16];
+
+	snprintf(text, sizeof text, "%d", ++number);
+	send_message(witness, text);
+	expect_message(witness, text);
+}
+
+static void finish(void)
+{
+	while (kept_count > 0)
+		close(kept[--kept_count]);
+	ck_assert_int_eq(stop(&s), 0);
+}
+
+/* ---- The table of connections is full ---- */
+
+enum {
+	PEOPLE = 1000, /* the room has place for 1,024 */
+	LOADS = 1000,  /* pages at once, at most */
+	SILENT = 500,  /* silent connections that the attacker keeps open */
+	STEPS = 150,   /* of an attack with silent connections, in a second */
+	TRIP = 8,      /* steps of a round trip: 53 ms */
+};
+
+static struct load {
+	size_t have;     /* bytes of the response that have come */
+	char head[2048]; /* the first of those, as a C string */
+} loads[LOADS];
+
+/* The server takes connections in order: when the witness is in, all are. */
+static void begin_with_people(int people)
+{
+	struct rlimit files;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	start_bare_relay(&s, CHAT);
+	for (; people > 0; people--) {
+		kept[kept_count++] = dial(&s);
+		send_string(kept[kept_count - 1], HANDSHAKE "\r\n");
+	}
+	witness = knock(0, "", 101);
+}
+
+static void finish_pages(const char *attack, int pages, int broken)
+{
+	say_number();
+	dprintf(STDOUT_FILENO, "abuse: %s: %d pages, %d of them not whole\n",
+		attack, pages, broken);
+	ck_assert_int_eq(broken, 0);
+	expect_metric(&s, "chat_clients", kept_count);
+	finish();
+}
+
+/* Returns whether a response with 200 is as long as it says. */
+static bool is_whole(const struct load *l)
+{
+	const char *end = strstr(l->head, "\r\n\r\n");
+	const char *length = strstr(l->head, "Content-Length: ");
+
+	return strncmp(l->head, "HTTP/1.1 200 ", 13) == 0 && end != NULL &&
+	       length != NULL &&
+	       l->have == (size_t)(end + 4 - l->head + atol(length + 16));
+}
+
+/* Reads up to max bytes of a page.  Returns true at the end, and counts a page
+   that is not whole. */
+static bool load_ended(struct load *l, int fd, size_t max, int *broken)
+{
+	static char data[16384];
+	size_t space = sizeof l->head - 1 - strlen(l->head);
+	ssize_t n = recv(fd, data, max < sizeof data ? max : sizeof data,
+			 MSG_DONTWAIT);
+
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n > 0) {
+		strncat(l->head, data, (size_t)n < space ? (size_t)n : space);
+		l->have += (size_t)n;
+		return false;
+	}
+	*broken += n < 0 || !is_whole(l);
+	return true;
+}
+
+/* Connects for a load, with a receive buffer of so many bytes. */
+static struct pollfd begin_load(struct load *l, int size)
+{
+	*l = (struct load){0};
+	return (struct pollfd){.fd = dial_narrow(&s, size), .events = POLLOUT};
+}
+
+/* Goes on with the loads that are ready, and begins one for each that ends
+   while more are to come.  Returns how many have ended. */
+static int step_loads(struct pollfd *p, int count, size_t max, int *to_come,
+		      int *broken)
+{
+	int ended = 0;
+
+	MUST(poll(p, (nfds_t)count, WAIT) > 0, "nothing came");
+	for (int i = 0; i < count; i++) {
+		if (p[i].revents & POLLOUT) {
+			send_string(p[i].fd, GET "\r\n");
+			p[i].events = POLLIN;
+		} else if (p[i].revents != 0 &&
+			   load_ended(&loads[i], p[i].fd, max, broken)) {
+			ended++;
+			close(p[i].fd);
+			p[i].fd = -1;
+			if (*to_come > 0)
+				p[i] = begin_load(&loads[i], 0);
+			*to_come -= *to_come > 0;
+		}
+	}
+	return ended;
+}
+
+/* As ab -n 20000 -c 1000. */
+START_TEST(answers_thousand_page_loads_at_once)
+{
+	static struct pollfd p[LOADS];
+	const int total = (is_long() ? 20 : 5) * LOADS;
+	int to_come = total - LOADS, broken = 0;
+
+	begin_with_people(0);
+	for (int i = 0; i < LOADS; i++)
+		p[i] = begin_load(&loads[i], 0);
+	for (int done = 0, numbers = 0; done < total;) {
+		done += step_loads(p, LOADS, SIZE_MAX, &to_come, &broken);
+		for (; numbers < done / LOADS; numbers++)
+			say_number();
+	}
+	finish_pages("1,000 page loads at once", total, broken);
+}
+END_TEST
+
+START_TEST(answers_slow_page_loads_beside_full_room)
+{
+	struct pollfd p[100];
+	int to_come = 0, broken = 0;
+
+	begin_with_people(PEOPLE);
+	for (int i = 0; i < 100; i++) {
+		p[i] = begin_load(&loads[i], 1024);
+		p[i].events = POLLIN;
+		send_string(p[i].fd, GET "\r\n");
+	}
+	for (int done = 0, k = 0; done < 100; k++) {
+		done += step_loads(p, 100, 1024, &to_come, &broken);
+		if (k % 10 == 0)
+			say_number();
+		poll(NULL, 0, 10);
+	}
+	finish_pages("100 slow page loads", 100, broken);
+}
+END_TEST
+
+/* One step in the load of a page from far away: what is sent has an effect
+   after a round trip, and with each round trip comes a part of the page.
+   Returns whether that is the end of it. */
+static bool step_far_load(int fd, int step, int *broken)
+{
+	if (step == TRIP)
+		send_string(fd, GET "\r\n");
+	return step > TRIP && step % TRIP == 0 &&
+	       load_ended(loads, fd, SIZE_MAX, broken);
+}
+
+/* Each step opens a silent connection.  A ping then shows that the server has
+   done its part, so that a busy machine does not make the attack harder.  The
+   server sees the end of a load when the next one sends its request. */
+START_TEST(answers_far_reader_among_silent_connections)
+{
+	int silent[SILENT] = {0}, fds[2] = {-1, -1}, pages = 0, broken = 0;
+	int64_t end = read_clock() + attack_seconds(0) * (int64_t)1000000;
+
+	begin_with_people(PEOPLE);
+	for (int k = 0, step = -STEPS / 2; pages < 5 || read_clock() < end;
+	     k++) {
+		int *fd = &silent[k % SILENT];
+
+		if (step == 0)
+			fds[pages % 2] = begin_load(loads, 16384).fd;
+		else if (step == TRIP)
+			close(fds[(pages + 1) % 2]);
+		if (step_far_load(fds[pages % 2], step++, &broken)) {
+			pages++;
+			step = 0;
+		}
+		if (*fd > 0)
+			close(*fd);
+		*fd = dial(&s);
+		send_frame(witness, 0x89, "", 0);
+		ck_assert_int_eq(read_frame(witness)->first, 0x8a);
+		if (k % STEPS == 0)
+			say_number();
+		poll(NULL, 0, 1000 / STEPS);
+	}
+	close(fds[(pages + 1) % 2]);
+	finish_pages("silent connections", pages, broken);
+}
+END_TEST
+
+Suite *abuse_suite(void)
+{
+	Suite *suite = suite_create("abuse");
+	TCase *long_ones = tcase_create("long");
+
+	tcase_set_timeout(long_ones, is_long() ? 0 : 120);
+	tcase_add_test(long_ones, answers_thousand_page_loads_at_once);
+	tcase_add_test(long_ones, answers_slow_page_loads_beside_full_room);
+	tcase_add_test(long_ones, answers_far_reader_among_silent_connections);
+	suite_add_tcase(suite, long_ones);
+	return suite;
+}
