@@ -272,6 +272,37 @@ START_TEST(answers_far_reader_among_silent_connections)
 }
 END_TEST
 
+/* ---- Members that stop reading ---- */
+
+START_TEST(keeps_little_in_kernel_for_each_laggard)
+{
+	enum { STOPPED = 20, SAID = 600, LEN = 1000 };
+	char text[LEN + 1];
+	long known, held;
+
+	start_bare_relay(&s, CHAT);
+	witness = knock(0, "", 101);
+	for (int i = 0; i < STOPPED; i++)
+		knock(1024, "", 101);
+	known = read_metric(&s, "chat_sent_bytes_total");
+	known += (long)strlen(s.response) + (long)SAID * (LEN + 4);
+	for (int k = 0; k < SAID; k++) {
+		snprintf(text, sizeof text, "%0*d", LEN, k);
+		send_message(witness, text);
+		expect_message(witness, text);
+	}
+	expect_metric(&s, "chat_clients", STOPPED + 1);
+	known += (long)strlen(s.response);
+	held = (read_metric(&s, "chat_sent_bytes_total") - known) / STOPPED;
+	dprintf(STDOUT_FILENO,
+		"abuse: laggards: %ld bytes in the kernel for "
+		"each\n",
+		held);
+	ck_assert_int_le(held, 100000);
+	finish();
+}
+END_TEST
+
 Suite *abuse_suite(void)
 {
 	Suite *suite = suite_create("abuse");
@@ -281,6 +312,7 @@ Suite *abuse_suite(void)
 	tcase_add_test(long_ones, answers_thousand_page_loads_at_once);
 	tcase_add_test(long_ones, answers_slow_page_loads_beside_full_room);
 	tcase_add_test(long_ones, answers_far_reader_among_silent_connections);
+	tcase_add_test(long_ones, keeps_little_in_kernel_for_each_laggard);
 	suite_add_tcase(suite, long_ones);
 	return suite;
 }
