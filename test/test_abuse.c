@@ -303,11 +303,109 @@ START_TEST(keeps_little_in_kernel_for_each_laggard)
 }
 END_TEST
 
+/* ---- Many clients from one address ---- */
+
+#define FOR "X-Forwarded-For: "
+
+static const struct {
+	const char *fields, *address; /* NULL: 400 */
+} forwarded[] = {
+	{FOR "192.0.2.7\r\n", "192.0.2.7"},
+	{"x-forwarded-for:192.0.2.7 \r\n", "192.0.2.7"},
+	{FOR "unknown, 192.0.2.7\r\n", "192.0.2.7"},
+	{FOR "198.51.100.1\r\n" FOR "192.0.2.7\r\n", "192.0.2.7"},
+	{FOR "2001:db8::7\r\n", "2001:db8::7"},
+	{"", NULL},
+	{FOR "\r\n", NULL},
+	{FOR "192.0.2.7, unknown\r\n", NULL},
+	{FOR "192.0.2.7\r\n" FOR "unknown\r\n", NULL},
+	{FOR "192.0.2.256\r\n", NULL},
+	{FOR "2001:db8::g\r\n", NULL},
+};
+
+START_TEST(takes_last_forwarded_address)
+{
+	const char *address = forwarded[_i].address;
+	char line[80] = "Handshake refused: 400 Bad Request (";
+
+	start(&s, CHAT, "-x", NULL);
+	expect_status(&s, GET "\r\n", 200);
+	knock(0, forwarded[_i].fields, address != NULL ? 101 : 400);
+	if (address != NULL)
+		snprintf(line, sizeof line, "Z %s Client connected (1 online)",
+			 address);
+	await_log(&s, line);
+	finish();
+	start(&s, CHAT, NULL);
+	knock(0, forwarded[_i].fields, 101);
+	await_log(&s, "Z 127.0.0.1:");
+	await_log(&s, " Client connected (1 online)");
+	finish();
+}
+END_TEST
+
+START_TEST(limits_clients_of_one_address)
+{
+	int leaving;
+
+	start(&s, CHAT, "-x", "-c", "2", NULL);
+	witness = knock(0, FOR "203.0.113.1\r\n", 101);
+	leaving = knock(0, FOR "192.0.2.1\r\n", 101);
+	knock(0, FOR "192.0.2.1\r\n", 101);
+	knock(0, FOR "192.0.2.1\r\n", 429);
+	await_log(&s, "Z 192.0.2.1 Handshake refused: 429 Too Many Requests (");
+	expect_metric(&s, "chat_refused_total{status=\"429\"}", 1);
+	knock(0, FOR "192.0.2.2\r\n", 101);
+	send_frame(leaving, 0x88, "", 0);
+	ck_assert_int_eq(read_message(leaving)->first, 0x88);
+	knock(0, FOR "192.0.2.1\r\n", 101);
+	knock(0, FOR "192.0.2.1\r\n", 429);
+	/* of IPv6 the first 64 bits count */
+	knock(0, FOR "2001:db8:0:1::1\r\n", 101);
+	knock(0, FOR "2001:db8:0:1:ffff::1\r\n", 101);
+	knock(0, FOR "2001:db8:0:1::2\r\n", 429);
+	knock(0, FOR "2001:db8:0:2::1\r\n", 101);
+	expect_metric(&s, "chat_clients", 7);
+	say_number();
+	finish();
+}
+END_TEST
+
+static const struct {
+	const char *options[3], *fields; /* of 200 clients from one address */
+	int admitted;                    /* of those */
+} crowds[] = {
+	{{"-x"}, FOR "192.0.2.1\r\n", 64}, /* the default */
+	{{"-x", "-c", "100"}, FOR "192.0.2.1\r\n", 100},
+	{{"-x", "-c", "0"}, FOR "192.0.2.1\r\n", 200},
+	{{"-c", "2"}, "", 200}, /* from loopback */
+};
+
+START_TEST(leaves_places_for_other_addresses)
+{
+	const char *const *o = crowds[_i].options;
+
+	start(&s, CHAT, o[0], o[1], o[2], NULL);
+	witness = knock(0, FOR "203.0.113.1\r\n", 101);
+	for (int k = 0; k < 200; k++)
+		knock(0, crowds[_i].fields,
+		      k < crowds[_i].admitted ? 101 : 429);
+	knock(0, FOR "192.0.2.2\r\n", 101);
+	expect_metric(&s, "chat_clients", crowds[_i].admitted + 2);
+	say_number();
+	finish();
+}
+END_TEST
+
 Suite *abuse_suite(void)
 {
 	Suite *suite = suite_create("abuse");
-	TCase *long_ones = tcase_create("long");
+	TCase *rules = tcase_create("rules"), *long_ones = tcase_create("long");
 
+	add_table_test(rules, takes_last_forwarded_address, forwarded);
+	tcase_add_test(rules, limits_clients_of_one_address);
+	add_table_test(rules, leaves_places_for_other_addresses, crowds);
+	suite_add_tcase(suite, rules);
 	tcase_set_timeout(long_ones, is_long() ? 0 : 120);
 	tcase_add_test(long_ones, answers_thousand_page_loads_at_once);
 	tcase_add_test(long_ones, answers_slow_page_loads_beside_full_room);
