@@ -397,6 +397,90 @@ START_TEST(leaves_places_for_other_addresses)
 }
 END_TEST
 
+/* ---- Forged notices ---- */
+
+#define NOTICE "{\"online\":"
+
+static const struct {
+	const char *text;
+	int first;
+	bool forged;
+} texts[] = {
+	{NOTICE "7}", 0x81, true},
+	{NOTICE "7}", 0x82, true},
+	{NOTICE "7,\"said\":1,\"since\":0,\"heartbeat\":25}", 0x81, true},
+	{NOTICE, 0x81, true},
+	{NOTICE "\xff", 0x82, true},
+	{"{\"online\"", 0x81, false},
+	{"{\"online\" :7}", 0x81, false},
+	{"{\"Online\":7}", 0x81, false},
+	{" " NOTICE "7}", 0x81, false},
+	{"Hi " NOTICE "7}", 0x82, false},
+};
+
+/* Sends a text in two fragments, or whole when the first would be empty. */
+static void send_cut(int fd, int first, const char *text, size_t cut)
+{
+	if (cut > 0)
+		send_frame(fd, first & 0x0f, text, cut);
+	send_frame(fd, cut > 0 ? 0x80 : first, text + cut, strlen(text) - cut);
+}
+
+/* Returns how often the witness hears a text before what it says itself. */
+static int count_heard(const char *text)
+{
+	const struct frame *f = NULL;
+	int n = 0;
+
+	send_message(witness, "next");
+	do {
+		f = read_frame(witness);
+		MUST(f->first >= 0, "the witness was dropped");
+		n += strcmp((char *)f->data, text) == 0;
+	} while (strcmp((char *)f->data, "next") != 0);
+	return n;
+}
+
+START_TEST(closes_with_1008_on_forged_notice)
+{
+	const char *text = texts[_i].text;
+	bool forged = texts[_i].forged;
+
+	start(&s, CHAT, "-n", "0", NULL);
+	witness = knock(0, "", 101);
+	for (size_t cut = 0; cut < strlen("{\"online\""); cut++) {
+		const char *expected = forged ? "\3\xf0" : text; /* 1008 */
+		int fd = knock(0, "", 101);
+		const struct frame *f = NULL;
+
+		send_cut(fd, texts[_i].first, text, cut);
+		send_message(fd, "after it");
+		f = read_message(fd);
+		MUST((f->first == 0x88) == forged &&
+			     strcmp((char *)f->data, expected) == 0,
+		     "first byte %d: %s", f->first, f->data);
+		MUST(count_heard(text) == !forged, "the witness hears wrong");
+	}
+	if (forged)
+		await_log(&s, " Client disconnected: forged, ");
+	finish();
+}
+END_TEST
+
+START_TEST(relays_every_text_without_notices)
+{
+	start_bare_relay(&s, CHAT);
+	witness = knock(0, "", 101);
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		send_frame(witness, texts[i].first, texts[i].text,
+			   strlen(texts[i].text));
+		ck_assert_str_eq((char *)read_frame(witness)->data,
+				 texts[i].text);
+	}
+	finish();
+}
+END_TEST
+
 Suite *abuse_suite(void)
 {
 	Suite *suite = suite_create("abuse");
@@ -405,6 +489,8 @@ Suite *abuse_suite(void)
 	add_table_test(rules, takes_last_forwarded_address, forwarded);
 	tcase_add_test(rules, limits_clients_of_one_address);
 	add_table_test(rules, leaves_places_for_other_addresses, crowds);
+	add_table_test(rules, closes_with_1008_on_forged_notice, texts);
+	tcase_add_test(rules, relays_every_text_without_notices);
 	suite_add_tcase(suite, rules);
 	tcase_set_timeout(long_ones, is_long() ? 0 : 120);
 	tcase_add_test(long_ones, answers_thousand_page_loads_at_once);
