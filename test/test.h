@@ -21,6 +21,7 @@
 #define CROWD "test/build/crowd/chat"
 #define TIGHT "test/build/tight/chat"
 #define DRIP  "test/build/drip/chat"
+#define BUSY  "test/build/busy/chat"
 
 /* ---- A server under test ---- */
 

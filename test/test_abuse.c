@@ -481,6 +481,428 @@ START_TEST(relays_every_text_without_notices)
 }
 END_TEST
 
+/* ---- Rooms of clients with habits ---- */
+
+enum {
+	PEERS = 160,
+	BUFFER = 1 << 15,
+	BUCKETS = 1 << 14, /* of 0.1 ms */
+	SECONDS = 3600,    /* of an attack, at most */
+	LATE = 100,        /* ms; a message that takes longer stood still */
+	STILL_MAX = 4000,  /* ms in a minute: STALL_TIMEOUT, a second, and one
+			      more for a busy machine */
+};
+
+/* What a client does.  It pauses after it has heard what it said, or if it
+   never reads, after it has said it. */
+struct habit {
+	int size;           /* bytes of its messages; 0: it says nothing */
+	int pause;          /* ms between messages */
+	int window;         /* bytes of its receive buffer; 0: the kernel's */
+	int line;           /* bytes that it can read in a second; 0: all; -1:
+			       it never reads */
+	int period, asleep; /* ms; it does not read for so long at the start
+			       of each period since the last ping */
+	bool attacks;       /* it comes back when it is dropped */
+};
+
+static struct peer {
+	const struct habit *habit;
+	int fd;                    /* -1: it was dropped */
+	int said;                  /* messages */
+	bool joined;               /* its handshake was answered */
+	int64_t due;               /* us: when it says the next message */
+	int64_t filled, allowance; /* us; bytes that its line had taken then */
+	size_t have, from, to;     /* bytes in in[]; the rest in out[] */
+	unsigned char in[BUFFER], out[BUFFER];
+	int heard[PEERS]; /* messages of each peer */
+} peers[PEERS];           /* the first is the witness */
+
+static int peer_count;
+static int64_t last_ping; /* us */
+
+static struct {
+	int64_t begun, since; /* us; all from since on until still: */
+	int heard;            /* what the witness heard of honest peers */
+	int delays[BUCKETS];  /* how long messages of honest peers took */
+	int still[SECONDS];   /* ms, by the second in which that ended */
+	int attackers_dropped, others_dropped;
+} seen;
+
+/* A message begins with who says it, its number, and the time. */
+static void say(struct peer *c, int size)
+{
+	char text[4096];
+	int n;
+
+	memset(text, '.', sizeof text);
+	n = sprintf(text, "%d %d %lld", (int)(c - peers), c->said++,
+		    (long long)read_clock());
+	text[n] = '.';
+	c->to += build_frame(c->out + c->to, 0x81, (size_t)size, text,
+			     (size_t)size);
+}
+
+/* Joins; an attacker does not wait for the answer. */
+static void enter(struct peer *c)
+{
+	c->have = c->from = c->to = 0;
+	c->due = read_clock();
+	c->joined = !c->habit->attacks;
+	if (c->habit->attacks) {
+		c->fd = dial_narrow(&s, c->habit->window);
+		c->to = (size_t)sprintf((char *)c->out, HANDSHAKE "\r\n");
+	} else {
+		c->fd = knock(c->habit->window, "", 101);
+	}
+}
+
+static void add_peers(int count, const struct habit *habit)
+{
+	for (; count > 0; count--) {
+		peers[peer_count].habit = habit;
+		enter(&peers[peer_count++]);
+	}
+}
+
+static void lose(struct peer *c)
+{
+	seen.attackers_dropped += c->habit->attacks;
+	seen.others_dropped += !c->habit->attacks;
+	close(c->fd);
+	c->fd = -1;
+	if (c->habit->attacks)
+		enter(c);
+}
+
+/* Takes note of how long a peer's message took to come back. */
+static void measure(const struct peer *c, int64_t us)
+{
+	int64_t second = (read_clock() - seen.begun) / 1000000;
+
+	seen.delays[us / 100 < BUCKETS ? us / 100 : BUCKETS - 1]++;
+	if (c == peers && us / 1000 > LATE)
+		seen.still[second % SECONDS] += (int)(us / 1000);
+}
+
+/* Hears a message.  Nothing is missing before it, except what an attacker had
+   not sent when it was dropped. */
+static void hear(struct peer *c, char *text)
+{
+	int k = (int)strtol(text, &text, 10), n = (int)strtol(text, &text, 10);
+	int64_t said_at = strtoll(text, &text, 10);
+	bool honest = k >= 0 && k < peer_count && !peers[k].habit->attacks;
+
+	MUST(*text == '.', "%d hears what nobody said", (int)(c - peers));
+	if (c == &peers[k])
+		c->due = read_clock() + (int64_t)1000 * c->habit->pause;
+	if (c->habit->attacks)
+		return;
+	MUST(n == c->heard[k] || (n > c->heard[k] && !honest),
+	     "%d hears %d of %d, not %d", (int)(c - peers), n, k, c->heard[k]);
+	c->heard[k] = n + 1;
+	seen.heard += c == peers && honest;
+	if (c == &peers[k] && c->habit->size > 0)
+		measure(c, read_clock() - said_at);
+}
+
+/* Takes the frames that have come, and keeps the half one that is left. */
+static void take_frames(struct peer *c)
+{
+	const char *end;
+	size_t at = 0, header, len;
+
+	c->in[c->have] = '\0';
+	if (!c->joined && (end = strstr((char *)c->in, "\r\n\r\n")) != NULL) {
+		c->joined = true;
+		at = (size_t)(end + 4 - (char *)c->in);
+	}
+	for (; c->joined && c->have - at >= 2; at += header + len) {
+		unsigned char *f = c->in + at;
+
+		header = f[1] < 126 ? 2 : 4;
+		len = header == 2 ? f[1] : (size_t)f[2] << 8 | f[3];
+		if (c->have - at < header + len)
+			break;
+		if (f[0] == 0x89 && c == peers)
+			last_ping = read_clock();
+		if (f[0] == 0x89)
+			c->to += build_frame(c->out + c->to, 0x8a, 0, "", 0);
+		else if (memcmp(f + header, NOTICE, strlen(NOTICE)) != 0)
+			hear(c, (char *)f + header);
+	}
+	c->have -= at;
+	memmove(c->in, c->in + at, c->have);
+}
+
+/* Returns how many bytes a peer reads now; from a line, none or many. */
+static size_t count_readable(struct peer *c, int64_t now)
+{
+	const struct habit *h = c->habit;
+	int64_t space = (int64_t)(BUFFER - 1 - c->have);
+
+	if (h->line < 0)
+		return 0;
+	if (h->period > 0 && (now - last_ping) / 1000 % h->period < h->asleep)
+		return 0;
+	if (h->line > 0) {
+		c->allowance += (now - c->filled) * h->line / 1000000;
+		c->filled = now;
+		if (c->allowance > h->line / 5)
+			c->allowance = h->line / 5;
+		if (space > c->allowance)
+			space = c->allowance < h->line / 100 ? 0 : c->allowance;
+	}
+	return (size_t)space;
+}
+
+static void read_some(struct peer *c, size_t max)
+{
+	ssize_t n = recv(c->fd, c->in + c->have, max, MSG_DONTWAIT);
+
+	if (n > 0) {
+		c->allowance -= n;
+		c->have += (size_t)n;
+		take_frames(c);
+	} else if (n == 0 || errno != EAGAIN) {
+		lose(c);
+	}
+}
+
+static void write_some(struct peer *c)
+{
+	ssize_t n = send(c->fd, c->out + c->from, c->to - c->from,
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	c->from += n > 0 ? (size_t)n : 0;
+	if (c->from == c->to)
+		c->from = c->to = 0;
+}
+
+static void step(bool talking)
+{
+	struct pollfd p[PEERS];
+	size_t max[PEERS] = {0};
+	int64_t now = read_clock();
+
+	for (int i = 0; i < peer_count; i++) {
+		struct peer *c = &peers[i];
+		const struct habit *h = c->habit;
+
+		if (talking && h->size > 0 && now >= c->due && c->to == 0) {
+			say(c, h->size);
+			c->due = h->line >= 0 ? INT64_MAX
+					      : now + (int64_t)1000 * h->pause;
+		}
+		max[i] = count_readable(c, now);
+		p[i] = (struct pollfd){.fd = c->fd};
+		p[i].events = (short)((max[i] > 0 ? POLLIN : 0) |
+				      (c->to > 0 ? POLLOUT : 0));
+	}
+	poll(p, (nfds_t)peer_count, 2);
+	for (int i = 0; i < peer_count; i++) {
+		if (p[i].revents & POLLOUT)
+			write_some(&peers[i]);
+		if (p[i].revents & POLLIN)
+			read_some(&peers[i], max[i]);
+		else if (p[i].revents & (POLLERR | POLLHUP))
+			lose(&peers[i]);
+	}
+}
+
+/* Talks for so many seconds, or until an attacker is dropped. */
+static void talk(double seconds, bool until_drop)
+{
+	int64_t end = read_clock() + (int64_t)(seconds * 1e6);
+
+	while (read_clock() < end &&
+	       (!until_drop || seen.attackers_dropped == 0))
+		step(true);
+}
+
+/* What was measured from one look to the next. */
+struct figures {
+	double per_s, p95; /* messages of honest peers; ms */
+};
+
+static struct figures look(void)
+{
+	struct figures f = {0};
+	int64_t now = read_clock();
+	int total = 0, n = 0;
+
+	f.per_s = seen.heard * 1e6 / (double)(now - seen.since);
+	for (int i = 0; i < BUCKETS; i++)
+		total += seen.delays[i];
+	for (int i = 0; i < BUCKETS && n < total * 0.95; i++) {
+		n += seen.delays[i];
+		f.p95 = (i + 1) / 10.0;
+	}
+	memset(seen.delays, 0, sizeof seen.delays);
+	seen.heard = 0;
+	seen.since = now;
+	return f;
+}
+
+/* Returns how it is before an attack. */
+static struct figures begin_talk(void)
+{
+	seen.begun = seen.since = last_ping = read_clock();
+	talk(attack_seconds(1) / 2.0, false);
+	return look();
+}
+
+/* Returns for how many ms the room stood still in its worst minute. */
+static int find_worst_minute(void)
+{
+	int sum = 0, worst = 0;
+
+	for (int i = 0; i < SECONDS; i++) {
+		sum += seen.still[i] - (i < 60 ? 0 : seen.still[i - 60]);
+		worst = sum > worst ? sum : worst;
+	}
+	return worst;
+}
+
+/* Returns how many messages honest peers have still to hear of each other. */
+static int count_missing(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < peer_count; i++)
+		for (int k = 0; k < peer_count; k++)
+			if (!peers[i].habit->attacks &&
+			    !peers[k].habit->attacks)
+				n += peers[k].said - peers[i].heard[k];
+	return n;
+}
+
+/* The attackers leave. */
+static void end_attack(void)
+{
+	for (int i = 0; i < peer_count; i++) {
+		if (peers[i].habit->attacks) {
+			close(peers[i].fd);
+			peers[i].fd = -1;
+		}
+	}
+}
+
+static void await_all_messages(void)
+{
+	int64_t end = read_clock() + (int64_t)1000 * WAIT;
+
+	while (count_missing() > 0) {
+		MUST(read_clock() < end, "%d are missing", count_missing());
+		step(false);
+	}
+}
+
+/* All others than the attackers are there, and hear everything. */
+static void finish_room(const char *attack, struct figures before,
+			struct figures after)
+{
+	int still = find_worst_minute();
+
+	dprintf(STDOUT_FILENO,
+		"abuse: %s: stood still for %.1f s in a minute, p95 %.1f ms "
+		"before and %.1f ms after, %.0f/s and %.0f/s, dropped %d "
+		"attackers and %d others\n",
+		attack, still / 1e3, before.p95, after.p95, before.per_s,
+		after.per_s, seen.attackers_dropped, seen.others_dropped);
+	ck_assert_int_le(still, STILL_MAX);
+	ck_assert(after.per_s >= before.per_s / 2);
+	ck_assert_int_eq(seen.others_dropped, 0);
+	end_attack();
+	await_all_messages();
+	ck_assert_int_eq(seen.others_dropped, 0);
+	finish();
+}
+
+static const struct habit chatting = {.size = 100, .pause = 100};
+static const struct habit busy = {.size = 1000, .pause = 50};
+static const struct habit silent = {.size = 0};
+static const struct habit on_line = {.window = 16384, .line = 100000};
+static const struct habit on_fast_line = {.window = 16384, .line = 1000000};
+static const struct habit dozing = {.period = 60000, .asleep = 1500};
+static const struct habit greedy = {.size = 4096, .attacks = true};
+static const struct habit napping = {
+	.window = 16384, .period = 1000, .asleep = 900, .attacks = true};
+static const struct habit deaf = {
+	.size = 1000, .pause = 67, .window = 1024, .line = -1, .attacks = true};
+
+/* What talkers may say in all is less than what each reader can take. */
+START_TEST(limits_bytes_of_greedy_talkers)
+{
+	const int offline = is_long() ? 150 : 70, talkers = is_long() ? 8 : 12;
+	struct figures before;
+
+	start(&s, CHAT, NULL);
+	add_peers(1, &chatting);
+	add_peers(1, &silent);
+	add_peers(20, &on_line);
+	before = begin_talk();
+	for (int k = offline; k > 0; k--)
+		say(&peers[1], 120);
+	add_peers(talkers, &greedy);
+	talk(attack_seconds(5), false);
+	finish_room("greedy talkers", before, look());
+}
+END_TEST
+
+/* Attacks until the room's budget is used up, and then goes on.  Returns how it
+   is in the second half of that. */
+static struct figures attack(int count, const struct habit *habit)
+{
+	add_peers(count, habit);
+	talk(8, true);
+	talk(attack_seconds(1) / 2.0, false);
+	look();
+	talk(attack_seconds(3) / 2.0, false);
+	return look();
+}
+
+/* It reads in the last 100 ms before each tick, of which pings tell. */
+START_TEST(drops_reader_that_catches_up_before_each_tick)
+{
+	struct figures before;
+
+	start(&s, BUSY, "-n", "0", "-t", "1", "-l", "200", NULL);
+	add_peers(30, &busy);
+	before = begin_talk();
+	finish_room("a reader that catches up", before, attack(1, &napping));
+	ck_assert_int_gt(seen.attackers_dropped, 0);
+}
+END_TEST
+
+START_TEST(has_one_budget_for_readers_that_come_back)
+{
+	struct figures before;
+
+	start(&s, BUSY, "-n", "0", "-t", "0", "-l", "200", NULL);
+	add_peers(is_long() ? 100 : 30, &chatting);
+	before = begin_talk();
+	finish_room("readers that come back", before, attack(20, &deaf));
+	ck_assert_int_gt(seen.attackers_dropped, 20);
+}
+END_TEST
+
+START_TEST(waits_for_laggards_while_nobody_attacks)
+{
+	struct figures all;
+
+	start(&s, BUSY, "-n", "0", "-t", "0", "-l", "200", NULL);
+	add_peers(30, &busy);
+	add_peers(1, &on_fast_line);
+	add_peers(1, &dozing);
+	begin_talk();
+	talk(attack_seconds(2), false);
+	all = look();
+	finish_room("nobody", all, all);
+	ck_assert_int_gt(find_worst_minute(), 0); /* or it shows nothing */
+}
+END_TEST
+
 Suite *abuse_suite(void)
 {
 	Suite *suite = suite_create("abuse");
@@ -497,6 +919,11 @@ Suite *abuse_suite(void)
 	tcase_add_test(long_ones, answers_slow_page_loads_beside_full_room);
 	tcase_add_test(long_ones, answers_far_reader_among_silent_connections);
 	tcase_add_test(long_ones, keeps_little_in_kernel_for_each_laggard);
+	tcase_add_test(long_ones, limits_bytes_of_greedy_talkers);
+	tcase_add_test(long_ones,
+		       drops_reader_that_catches_up_before_each_tick);
+	tcase_add_test(long_ones, has_one_budget_for_readers_that_come_back);
+	tcase_add_test(long_ones, waits_for_laggards_while_nobody_attacks);
 	suite_add_tcase(suite, long_ones);
 	return suite;
 }
