@@ -34,7 +34,7 @@ index.inc: index.html
 # changed: limits.inc -> harden.inc -> the objects.
 limits.inc: always
 	@for name in `echo "$$MAKEFLAGS" | tr ' ' '\n' | cut -s -d = -f 1 | \
-	grep -E '^[A-Z]+_(MAX|SIZE|SLOTS|BUFFER|TIMEOUT)$$'`; do \
+	grep -E '^[A-Z]+_(MAX|SIZE|SLOTS|BUFFER|TIMEOUT|RATE)$$'`; do \
 	grep "^#define $$name " config.h >/dev/null || \
 	{ echo "config.h has no $$name" >&2; exit 1; }; done
 	@{ echo '/* $(CC) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) */'; \

@@ -41,6 +41,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,6 +51,10 @@
 #include "ws.h"
 
 #define VERSION "1.0"
+
+#ifndef TCP_NOTSENT_LOWAT
+#define TCP_NOTSENT_LOWAT (-1) /* a system without it: see limit_unsent() */
+#endif
 
 /* ---- Types and state ---- */
 
@@ -62,15 +68,18 @@ enum {
 	PRIVATE_MAX = HTTP_SWITCH_LENGTH, /* frames, or the longer response */
 	OUTBOX_SIZE = PRIVATE_MAX + CLOSE_SIZE,
 	METRICS_MAX = 3072, /* bytes of the text that /metrics answers */
-	PEER_MAX = 48,      /* characters of "[address]:port", and the 0 */
+	PEER_MAX = 48,      /* characters of "[IP]:port", and the 0 */
 	TIME_MAX = sizeof "2026-11-22T12:40:47Z",
 	LOG_LINE_MAX = 400, /* characters of a log line */
 	FIELD_MAX = 100,    /* characters of a header field in a log line */
 	ACCEPT_BATCH = 64,  /* connections accepted in one pass, at least */
-	BURST = 5,          /* seconds of frames that a client may save up */
-	SILENT_MAX = 2,     /* heartbeats that a client may leave unanswered */
-	IDLE_MAX = 3600,    /* seconds between ticks without a heartbeat */
-	STATUS_MIN = 400,   /* the statuses that refuse a request */
+	FRAME_COST = 256,   /* credit that a frame costs; each byte costs 1 */
+	BACKLOG = 4096,     /* connections that wait for accept() */
+	BURST = 5,          /* seconds of credit that a client may save up */
+	PATIENCE = STALL_TIMEOUT * 1000, /* ms; see settle_congestion() */
+	SILENT_MAX = 2,   /* heartbeats that a client may leave unanswered */
+	IDLE_MAX = 3600,  /* seconds between ticks without a heartbeat */
+	STATUS_MIN = 400, /* the statuses that refuse a request */
 	STATUS_MAX = 505,
 };
 
@@ -104,6 +113,7 @@ enum reason {
 	PROTOCOL,
 	INVALID,
 	UNFINISHED,
+	FORGED,
 	TOO_BIG,
 	FLOOD,
 	STUCK,
@@ -120,18 +130,29 @@ static const struct {
 } reasons[REASONS] = {
 	[CLOSED] = {"closed", "by the client", 0},
 	[GOING_AWAY] = {"going away", "the server stops", WS_GOING_AWAY},
-	[LATE] = {"late", "did not read our last bytes in time", 0},
+	[LATE] = {"late", "did not end the connection in time", 0},
 	[CROWDED] = {"crowded", "made room for a newcomer", 0},
 	[LOST] = {"lost", "the connection ended early", 0},
 	[PROTOCOL] = {"protocol", "broke RFC 6455", WS_PROTOCOL_ERROR},
 	[INVALID] = {"invalid", "sent text not in UTF-8", WS_INVALID_DATA},
 	[UNFINISHED] = {"unfinished", "sent half a message", WS_POLICY},
+	[FORGED] = {"forged", "said what only the server may say", WS_POLICY},
 	[TOO_BIG] = {"too_big", "message over " N(MESSAGE_MAX) " bytes",
 		     WS_TOO_BIG},
 	[FLOOD] = {"flood", "sent pings and read no pongs", 0},
 	[STUCK] = {"stuck", "accepted no data for " N(SEND_TIMEOUT) " s", 0},
-	[SLOW] = {"slow", "delayed the room for " N(STALL_TIMEOUT) " s", 0},
+	[SLOW] = {"slow",
+		  "too far behind; the room waits " N(
+			  STALL_TIMEOUT) " s a minute",
+		  0},
 	[SILENT] = {"silent", "sent nothing for two heartbeats", 0},
+};
+
+/* Where a connection comes from.  IPv4 is mapped into IPv6: ::ffff:192.0.2.1.
+   Port 0: a proxy told the address (-x).  All 0: a unix-domain socket. */
+struct address {
+	unsigned char ip[16];
+	in_port_t port;
 };
 
 /* A connection.  In the state OPEN it is a member of the room.  Each pass
@@ -140,23 +161,25 @@ static const struct {
 struct client {
 	uint64_t cursor;    /* offset in the ring of the next byte to send */
 	uint64_t outbox_at; /* offset at which the outbox is due */
+	uint64_t arrived;   /* a later connection has a greater number */
 	struct ws_decoder ws;
 	const unsigned char *reply; /* in REPLY: the next byte to send */
 	unsigned reply_len;         /* and how many bytes are left; */
 	bool page_follows;          /* after those, the page is sent */
 	bool ping_due;              /* the next flush() appends a ping */
-	bool notice_due;     /* or a notice: the text {"online":N}, which is not
-				a message and not in the ring */
+	bool notice_due;     /* or a notice, which is not a message and not in
+				the ring: see queue_due_frames() */
 	bool blocked;        /* its socket is full: wait for POLLOUT */
 	bool ignore_input;   /* its Close came, or it broke a rule */
 	unsigned char state; /* an enum state */
 	unsigned char outbox_len, outbox_sent; /* bytes in it; sent of those */
 	unsigned buffered; /* bytes of a half-received request in buffers[] */
-	int credit;      /* frames it may send; while in debt, it is not read */
-	unsigned ticks;  /* in its state; OPEN: since its message began */
-	unsigned stuck;  /* ticks without progress while blocked */
-	unsigned silent; /* heartbeats since it last sent anything */
-	char peer[PEER_MAX];               /* "192.0.2.1:4711" */
+	int credit;        /* what it may send; at 0 or below, it is not read */
+	unsigned told;     /* how many members the last notice to it named */
+	unsigned ticks;    /* in its state; OPEN: since its message began */
+	unsigned stuck;    /* ticks without progress while blocked */
+	unsigned silent;   /* heartbeats since it last sent anything */
+	struct address address;
 	unsigned char outbox[OUTBOX_SIZE]; /* frames for it alone */
 };
 
@@ -178,12 +201,12 @@ static struct {
 
 static struct {
 	unsigned members, members_max, members_peak;
-	unsigned announced;       /* how many members the last notice named */
-	bool congested;           /* no message or request is read for now */
-	unsigned congested_ticks; /* how long it has been so */
+	bool congested;      /* no message or request is read for now */
+	uint64_t charged_at; /* up to this ms, congestion is paid with */
+	unsigned patience;   /* ms that the room can still wait for slow ones */
 } room;
 
-enum shortage { NO_SHORTAGE, OF_DESCRIPTORS, OF_MEMORY };
+enum shortage { NO_SHORTAGE, OF_ENTRIES, OF_DESCRIPTORS, OF_MEMORY };
 
 /*
  * What steers the loop:
@@ -191,13 +214,15 @@ enum shortage { NO_SHORTAGE, OF_DESCRIPTORS, OF_MEMORY };
  *   flag            set by             cleared by     while it is set
  *   --------------  -----------------  -------------  -------------------------
  *   loop.shortage:
+ *    OF_ENTRIES     accept_batch()     entry_free(),  no connection is accepted
+ *                                      tick()
  *    OF_DESCRIPTORS accept() fails     tick()         no connection is accepted
  *    OF_MEMORY      any call fails so  tick()         no socket is polled
  *   room.congested  read_budget()      all catch up   no message, no request
  *                                                     is read
  *   client.blocked  a full socket      POLLOUT        it is sent nothing
- *   client.credit   each frame, when   tick()         it is not read
- *                   below 0
+ *   client.credit   what it sends      tick()         it is not read
+ *    at 0 or below
  *   stopping        a signal           never          main() ends the loop
  */
 static struct {
@@ -205,6 +230,9 @@ static struct {
 	int used;                 /* entries up to the last that is not free */
 	int lowest_free;          /* no entry before this one is free */
 	int first;                /* this pass reads entry first % used first */
+	int newest;               /* the entry that was taken last */
+	uint64_t arrivals;        /* connections, for client.arrived */
+	unsigned lines;           /* log lines since the last tick */
 	uint64_t last_tick;       /* its time in ms */
 	unsigned tick_after;      /* seconds from the last tick to the next */
 	unsigned heartbeat_after; /* seconds from it to the next heartbeat */
@@ -216,15 +244,18 @@ static struct {
 	const char *address;          /* -a, or NULL: all addresses */
 	const char *hosts[HOSTS_MAX]; /* -o */
 	int host_count;
+	int address_max;          /* -c, members from one address */
 	int rate;                 /* -l, frames per second */
 	int history;              /* -n, messages */
 	int port;                 /* -p */
 	int heartbeat;            /* -t, seconds */
 	int quiet, help, version; /* -q, -h, -V were given */
+	int proxied;              /* -x was given */
 } options;
 
-/* Counters since the start, for /metrics. */
+/* Counters since the start, for /metrics and notices. */
 static struct {
+	uint64_t since; /* the start, in ms since 1970 */
 	uint64_t joins, messages, bytes_in, bytes_out, page_loads;
 	uint64_t ended[REASONS]; /* by reason; one client may have two */
 	uint64_t refused[STATUS_MAX - STATUS_MIN + 1]; /* by status */
@@ -258,7 +289,7 @@ static size_t copy(unsigned char *out, size_t at, size_t max,
 	return at;
 }
 
-/* ---- Text and log ---- */
+/* ---- Text ---- */
 
 /* Appends formatted text at out[at], cut where max bytes are full, with its 0.
    Returns the index of that 0. */
@@ -313,41 +344,106 @@ static void format_time(char out[TIME_MAX], time_t t)
 	       second / 3600, second / 60 % 60, second % 60);
 }
 
-/* Writes an address as it stands in a URL: "192.0.2.1:80", "[2001:db8::1]:80",
-   or "local" for a unix-domain socket.  IPv4 may come mapped into IPv6. */
-static void format_address(char out[PEER_MAX], const struct sockaddr_storage *a)
-{
-	const struct sockaddr_in *four = (const void *)a;
-	const struct sockaddr_in6 *six = (const void *)a;
-	const void *ip = &four->sin_addr;
-	bool is_six = a->ss_family == AF_INET6 &&
-		      !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr);
-	char text[INET6_ADDRSTRLEN] = "";
+/* ---- Addresses ---- */
 
-	if (a->ss_family != AF_INET && a->ss_family != AF_INET6) {
-		append(out, 0, PEER_MAX, "local");
-		return;
-	}
-	if (a->ss_family == AF_INET6)
-		ip = &six->sin6_addr.s6_addr[is_six ? 0 : 12];
-	inet_ntop(is_six ? AF_INET6 : AF_INET, ip, text, sizeof text);
-	/* the port is at the same place in both structs */
-	append(out, 0, PEER_MAX, is_six ? "[%s]:%d" : "%s:%d", text,
-	       ntohs(four->sin_port));
+static const unsigned char ip4_in_ip6[12] = {[10] = 0xff, [11] = 0xff};
+static const struct address local; /* that of a unix-domain socket */
+
+static bool is_ip4(const struct address *a)
+{
+	return memcmp(a->ip, ip4_in_ip6, sizeof ip4_in_ip6) == 0;
 }
 
-/* Writes one line to stderr: time, peer, event.  Bytes that are not printable
-   ASCII become "?".  If stderr would block, the line is dropped, so that the
-   room need not wait for the log's reader. */
-static void log_event(const char *peer, const char *format, ...)
+static bool is_local(const struct address *a)
+{
+	return memcmp(a->ip, local.ip, sizeof a->ip) == 0 && a->port == 0;
+}
+
+static struct address to_address(const struct sockaddr_storage *s)
+{
+	const struct sockaddr_in *four = (const void *)s;
+	const struct sockaddr_in6 *six = (const void *)s;
+	struct address a = local;
+
+	if (s->ss_family == AF_INET) {
+		memcpy(a.ip, ip4_in_ip6, sizeof ip4_in_ip6);
+		memcpy(a.ip + sizeof ip4_in_ip6, &four->sin_addr, 4);
+		a.port = ntohs(four->sin_port);
+	} else if (s->ss_family == AF_INET6) {
+		memcpy(a.ip, &six->sin6_addr, sizeof a.ip);
+		a.port = ntohs(six->sin6_port);
+	}
+	return a;
+}
+
+/* Reads an address that a proxy has written.  Returns false if it is none. */
+static bool parse_address(struct address *a, struct http_text t)
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	*a = local;
+	append(ip, 0, sizeof ip, "%.*s", (int)(t.to - t.from), t.buf + t.from);
+	memcpy(a->ip, ip4_in_ip6, sizeof ip4_in_ip6);
+	return t.to - t.from < sizeof ip &&
+	       (inet_pton(AF_INET, ip, a->ip + sizeof ip4_in_ip6) == 1 ||
+		inet_pton(AF_INET6, ip, a->ip) == 1);
+}
+
+/* Writes an address as it stands in a URL: "192.0.2.1:80", "[2001:db8::1]:80".
+   Without a port it is "192.0.2.1", "2001:db8::1", or "local". */
+static void format_address(char out[PEER_MAX], const struct address *a)
+{
+	char ip[INET6_ADDRSTRLEN] = "local";
+
+	if (is_ip4(a))
+		inet_ntop(AF_INET, a->ip + sizeof ip4_in_ip6, ip, sizeof ip);
+	else if (!is_local(a))
+		inet_ntop(AF_INET6, a->ip, ip, sizeof ip);
+	if (a->port == 0)
+		append(out, 0, PEER_MAX, "%s", ip);
+	else
+		append(out, 0, PEER_MAX, is_ip4(a) ? "%s:%d" : "[%s]:%d", ip,
+		       a->port);
+}
+
+/* Returns true if -c counts both as one: they have the same IPv4 address, or
+   the same first 64 bits of IPv6, since even a home has all that begin so. */
+static bool is_same_home(const struct address *a, const struct address *b)
+{
+	bool any_ip4 = is_ip4(a) || is_ip4(b);
+
+	return memcmp(a->ip, b->ip, any_ip4 ? sizeof a->ip : 8) == 0;
+}
+
+/* Returns true if -c limits this address.  It does not limit what connects from
+   this machine itself, unless a proxy told so. */
+static bool is_limited(const struct address *a)
+{
+	bool is_loopback =
+		is_ip4(a) ? a->ip[12] == 127 : memcmp(a->ip, local.ip, 15) == 0;
+
+	return options.address_max > 0 && !is_local(a) &&
+	       !(is_loopback && a->port != 0);
+}
+
+/* ---- The log ---- */
+
+/* Writes one line to stderr: time, the client's address or "chat", event.
+   Bytes that are not printable ASCII become "?".  If stderr would block, the
+   line is dropped, so that the room need not wait for the log's reader.  After
+   LOG_RATE lines the others are only counted until the next tick, so that no
+   attacker fills a disk. */
+static void log_event(const struct client *c, const char *format, ...)
 {
 	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-	char line[LOG_LINE_MAX], when[TIME_MAX];
+	char line[LOG_LINE_MAX], when[TIME_MAX], peer[PEER_MAX] = "chat";
 	va_list args;
 	size_t n;
 
-	if (options.quiet || poll(&out, 1, 0) <= 0)
+	if (options.quiet || ++loop.lines > LOG_RATE || poll(&out, 1, 0) <= 0)
 		return;
+	if (c != NULL)
+		format_address(peer, &c->address);
 	format_time(when, time(NULL));
 	n = append(line, 0, sizeof line, "%s %s ", when, peer);
 	va_start(args, format);
@@ -358,6 +454,17 @@ static void log_event(const char *peer, const char *format, ...)
 			line[i] = '?';
 	}
 	print(STDERR_FILENO, "%s\n", line);
+}
+
+/* Tells how many lines are missing in the log, and lets it go on. */
+static void log_missing(void)
+{
+	unsigned lines = loop.lines;
+
+	loop.lines = 0;
+	if (lines > LOG_RATE)
+		log_event(NULL, "%u more events in the last second",
+			  lines - LOG_RATE);
 }
 
 /* ---- The ring ---- */
@@ -396,11 +503,20 @@ static uint64_t history_start(void)
 	return ring.head;
 }
 
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 /*
  * Returns how many bytes may be read from one client.  If that is none, the
  * room is congested from now on: no message and no request is read until all
- * members have caught up to half of the ring, or are dropped (see tick_member).
- * TCP makes the senders wait meanwhile, and nothing is lost.
+ * members have caught up to half of the ring, or are dropped (see
+ * settle_congestion).  TCP makes the senders wait meanwhile, and nothing is
+ * lost.
  *
  * n bytes read add at most n bytes to the ring, since a server's header is
  * shorter than a client's.  They may also complete a message of which up to
@@ -416,7 +532,7 @@ static size_t read_budget(void)
 
 	if (!room.congested && room_left <= reserve) {
 		room.congested = true;
-		room.congested_ticks = 0;
+		room.charged_at = clock_ms(CLOCK_MONOTONIC);
 	}
 	return room.congested ? 0
 			      : smaller(room_left - reserve, sizeof received);
@@ -431,21 +547,26 @@ static uint64_t ring_end(const struct client *c)
 							: ring.head;
 }
 
-/* Finds the oldest byte that a client needs, and ends congestion once that is
-   within half of the ring. */
+/* Returns how far a client is behind the head, 0 if it needs nothing more of
+   the ring. */
+static uint64_t lag(const struct client *c)
+{
+	bool needs_ring = c->state == OPEN ||
+			  (c->state == CLOSING && c->cursor < ring_end(c));
+
+	return needs_ring ? ring.head - c->cursor : 0;
+}
+
+/* Finds the oldest byte that a client needs. */
 static void update_slowest(void)
 {
-	ring.slowest = ring.head;
-	for (int i = 0; i < loop.used; i++) {
-		const struct client *c = &clients[i];
-		bool needs_ring = c->state == OPEN || (c->state == CLOSING &&
-						       c->cursor < ring_end(c));
+	uint64_t greatest = 0;
 
-		if (needs_ring && c->cursor < ring.slowest)
-			ring.slowest = c->cursor;
+	for (int i = 0; i < loop.used; i++) {
+		if (greatest < lag(&clients[i]))
+			greatest = lag(&clients[i]);
 	}
-	if (ring.head - ring.slowest <= LOG_SIZE / 2)
-		room.congested = false;
+	ring.slowest = ring.head - greatest;
 }
 
 /* ---- States and dropping ---- */
@@ -462,7 +583,7 @@ static void leave_room(int i, enum reason why)
 {
 	room.members--;
 	totals.ended[why]++;
-	log_event(clients[i].peer, "Client disconnected: %s, %s (%u online)",
+	log_event(&clients[i], "Client disconnected: %s, %s (%u online)",
 		  reasons[why].label, reasons[why].words, room.members);
 }
 
@@ -478,11 +599,49 @@ static void client_drop(int i, enum reason why)
 		leave_room(i, why);
 	} else {
 		totals.ended[why]++;
-		log_event(clients[i].peer, "Connection dropped: %s, %s",
+		log_event(&clients[i], "Connection dropped: %s, %s",
 			  reasons[why].label, reasons[why].words);
 	}
 	set_state(i, DEAD);
 	setsockopt(table[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+/*
+ * Ends congestion once all are within half of the ring.
+ *
+ * Whoever is further behind makes the whole room wait.  The room pays for that
+ * from one budget, its patience: STALL_TIMEOUT seconds, refilled over a minute
+ * (see tick).  When it is used up, all who are further behind are dropped at
+ * once.  A budget for each client would not do: twenty that come again as soon
+ * as they are dropped would make the room wait each time anew.  Example: a
+ * client that sleeps for 1.5 s costs 1.5 s of 2 s, and stays; a second one in
+ * the same minute is dropped after 0.5 s, comes again, and has lost nothing
+ * that the history still holds.
+ *
+ * With -l 0 senders are trusted, and congestion is how the slower half of a
+ * room slows them down.  Then the budget is whole again after each congestion.
+ */
+static void settle_congestion(void)
+{
+	uint64_t now;
+
+	update_slowest();
+	if (!room.congested)
+		return;
+	/* a process that was stopped makes nobody late: a pass is 1 s at most
+	 */
+	now = clock_ms(CLOCK_MONOTONIC);
+	room.patience -= (unsigned)smaller(
+		room.patience, smaller(now - room.charged_at, 1000));
+	room.charged_at = now;
+	for (int i = 0; i < loop.used && room.patience == 0; i++) {
+		if (lag(&clients[i]) > LOG_SIZE / 2)
+			client_drop(i, SLOW);
+	}
+	update_slowest();
+	room.congested = ring.head - ring.slowest > LOG_SIZE / 2;
+	if (!room.congested && options.rate == 0)
+		room.patience = PATIENCE;
 }
 
 /* ---- Sending ---- */
@@ -531,20 +690,30 @@ static bool sends_notices(void)
 	return options.history > 0 || options.heartbeat > 0;
 }
 
-/* Appends a ping and a notice that are due, or leaves them due for now. */
+#define NOTICE_START "{\"online\":"
+
+/* Appends a ping and a notice that are due, or leaves them due for now.  The
+   notice tells how many people are here; how many messages were said before it
+   since when, in ms since 1970; the seconds between two pings; and how many
+   bytes a message may have. */
 static void queue_due_frames(struct client *c)
 {
-	unsigned char text[32];
+	char text[WS_CONTROL_MAX];
 	size_t n;
 
 	if (outbox_waits(c))
 		return;
-	n = append((char *)text, 0, sizeof text, "{\"online\":%u}",
-		   room.members);
-	if (c->ping_due && outbox_append(c, WS_PING, text, 0, 0))
+	n = append(text, 0, sizeof text,
+		   NOTICE_START "%u,\"said\":%" PRIu64 ",\"since\":%" PRIu64
+				",\"heartbeat\":%d,\"max\":%d}",
+		   room.members, totals.messages, totals.since,
+		   options.heartbeat, MESSAGE_MAX);
+	if (c->ping_due && outbox_append(c, WS_PING, NULL, 0, 0))
 		c->ping_due = false;
-	if (c->notice_due && outbox_append(c, WS_TEXT, text, 0, n))
+	if (c->notice_due && outbox_append(c, WS_TEXT, (void *)text, 0, n)) {
 		c->notice_due = false;
+		c->told = room.members;
+	}
 }
 
 static bool outbox_is_due(const struct client *c)
@@ -661,17 +830,21 @@ static void start_close(int i, int code, bool ignore_input, enum reason why)
 	set_state(i, CLOSING);
 }
 
-/* Fails the connection (RFC 6455, 7.1.7) with a close code. */
-static void close_with_error(int i, int code)
+/* Fails the connection (RFC 6455, 7.1.7). */
+static void close_with_error(int i, enum reason why)
 {
-	enum reason why = LATE;
-
-	for (; reasons[why].code != code; why++)
-		assert(why < SILENT);
-	start_close(i, code, true, why);
+	start_close(i, reasons[why].code, true, why);
 }
 
 /* ---- Frames ---- */
+
+/* Returns the reason for a close code of ws.h. */
+static enum reason reason_of(int code)
+{
+	return code == WS_TOO_BIG        ? TOO_BIG
+	       : code == WS_INVALID_DATA ? INVALID
+					 : PROTOCOL;
+}
 
 /* Answers a Close with the same code (RFC 6455, 5.5.1), or takes the answer to
    ours. */
@@ -682,9 +855,23 @@ static void handle_close(int i, const struct ws_frame *f)
 	if (clients[i].state == CLOSING)
 		clients[i].ignore_input = true;
 	else if (code < 0)
-		close_with_error(i, -code);
+		close_with_error(i, reason_of(-code));
 	else
 		start_close(i, code, true, CLOSED);
+}
+
+/* Relays a message.  Only the server says notices: the page would believe a
+   forged one. */
+static void handle_message(int i, const struct ws_frame *f)
+{
+	static const char start[] = NOTICE_START;
+	const size_t n = sizeof start - 1;
+
+	if (sends_notices() && f->to - f->from >= n &&
+	    memcmp(f->data + f->from, start, n) == 0)
+		close_with_error(i, FORGED);
+	else
+		broadcast(f);
 }
 
 static void handle_frame(int i, const struct ws_frame *f)
@@ -694,10 +881,22 @@ static void handle_frame(int i, const struct ws_frame *f)
 	else if (clients[i].state != OPEN)
 		return; /* after our Close, only the peer's matters */
 	else if (f->opcode == WS_TEXT || f->opcode == WS_BINARY)
-		broadcast(f);
+		handle_message(i, f);
 	else if (f->opcode == WS_PING &&
 		 !queue_frame(i, WS_PONG, f->data, f->from, f->to))
 		client_drop(i, FLOOD);
+}
+
+static void charge(struct client *c, int cost)
+{
+	if (options.rate > 0)
+		c->credit -= cost;
+}
+
+/* Returns true if a client has sent more than its rate allows (-l). */
+static bool is_in_debt(const struct client *c)
+{
+	return options.rate > 0 && c->credit <= 0;
 }
 
 /* Decodes received[from..to) and handles the frames in it. */
@@ -707,19 +906,19 @@ static void handle_frames(int i, size_t from, size_t to)
 	struct ws_frame f = {0};
 	int at;
 
+	charge(c, (int)(to - from));
 	while (from < to && !c->ignore_input && c->state != DEAD) {
 		if (c->state == OPEN && ws_idle(&c->ws))
 			c->ticks = 0; /* a message begins */
 		at = ws_decode(&c->ws, received, from, to, &f);
 		if (at < 0 && c->state == OPEN)
-			close_with_error(i, -at);
+			close_with_error(i, reason_of(-at));
 		if (at < 0)
 			c->ignore_input = true;
 		if (at <= 0)
 			return;
 		from = (size_t)at;
-		if (options.rate > 0)
-			c->credit--;
+		charge(c, FRAME_COST);
 		handle_frame(i, &f);
 	}
 }
@@ -763,7 +962,7 @@ static void refuse(int i, const struct http_request *r, int status,
 	totals.refused[status - STATUS_MIN]++;
 	/* browsers open connections in advance: those are not worth a line */
 	if (status != 408 || clients[i].buffered > 0)
-		log_event(clients[i].peer, "%s refused: %s (%s)",
+		log_event(&clients[i], "%s refused: %s (%s)",
 			  r->handshake ? "Handshake" : "Request", phrase, why);
 	start_reply(i, status, text, r->head_only);
 }
@@ -852,28 +1051,40 @@ static void admit(int i, const struct http_request *r)
 	if (c->cursor < ring.slowest)
 		ring.slowest = c->cursor;
 	c->notice_due = sends_notices();
-	c->credit = options.rate * BURST;
+	c->credit = options.rate * FRAME_COST;
 	ws_init(&c->ws, buffers[i]);
 	set_state(i, OPEN);
 	totals.joins++;
 	room.members++;
 	if (room.members_peak < room.members)
 		room.members_peak = room.members;
-	log_event(c->peer, "Client connected (%u online)", room.members);
+	log_event(c, "Client connected (%u online)", room.members);
+}
+
+/* Returns true if the address of a client has as many members as -c allows. */
+static bool address_is_full(int i)
+{
+	const struct address *a = &clients[i].address;
+	int members = 0;
+
+	if (!is_limited(a))
+		return false;
+	for (int k = 0; k < loop.used; k++)
+		members += clients[k].state == OPEN &&
+			   is_same_home(a, &clients[k].address);
+	return members >= options.address_max;
 }
 
 static void join_room(int i, const struct http_request *r)
 {
-	bool listed = options.host_count == 0 ||
-		      http_host_listed(r, options.hosts, options.host_count);
-
-	if (!listed)
-		refuse(i, r, 403, "Host %.*s is not one given with -o",
-		       FIELD(r->host));
-	else if (!http_origin_allowed(r, options.hosts, options.host_count))
+	if (!http_origin_allowed(r, options.hosts, options.host_count))
 		refuse(i, r, 403,
 		       "Origin %.*s does not match Host %.*s; allow it with -o",
 		       FIELD(r->origin), FIELD(r->host));
+	else if (address_is_full(i))
+		refuse(i, r, 429,
+		       "%d clients of this address are here; -c allows more",
+		       options.address_max);
 	else if (room.members >= room.members_max)
 		refuse(i, r, 503, "the room is full: %u clients", room.members);
 	else
@@ -892,6 +1103,12 @@ static const struct {
 
 static void route_request(int i, const struct http_request *r)
 {
+	if (options.host_count > 0 &&
+	    !http_host_listed(r, options.hosts, options.host_count)) {
+		refuse(i, r, 421, "Host %.*s is not one given with -o",
+		       FIELD(r->host));
+		return;
+	}
 	for (size_t k = 0; k < sizeof resources / sizeof resources[0]; k++) {
 		bool found = http_text_is(r->path, resources[k].path);
 
@@ -906,6 +1123,24 @@ static void route_request(int i, const struct http_request *r)
 	}
 	refuse(i, r, 404, "no %s is at %.*s",
 	       r->handshake ? "WebSocket" : "page", FIELD(r->path));
+}
+
+/* Routes a complete request.  With -x, the client's address is the last one in
+   X-Forwarded-For: that which our own proxy wrote, while those before it may be
+   forged.  A health check of the proxy itself has none. */
+static void serve_request(int i, const struct http_request *r)
+{
+	struct address a;
+
+	if (options.proxied && parse_address(&a, r->forwarded))
+		clients[i].address = a;
+	else if (options.proxied && r->handshake)
+		refuse(i, r, 400,
+		       "-x, and X-Forwarded-For ends with \"%.*s\": does the "
+		       "proxy send it?",
+		       FIELD(r->forwarded));
+	if (clients[i].state == REQUEST)
+		route_request(i, r);
 }
 
 /* Handles n received bytes of a request, which are parsed where they lie if no
@@ -926,7 +1161,7 @@ static void handle_request(int i, size_t n)
 	if (size < 0) {
 		refuse(i, &r, -size, "%s", r.fault);
 	} else if (size > 0) {
-		route_request(i, &r);
+		serve_request(i, &r);
 		if (c->state == OPEN)
 			handle_frames(i, (size_t)size - before, n);
 	} else {
@@ -956,6 +1191,8 @@ static void receive(int i)
 	size_t want = may_say ? read_budget() : sizeof received;
 	ssize_t n;
 
+	if (c->state == OPEN && options.rate > 0)
+		want = is_in_debt(c) ? 0 : smaller(want, (uint64_t)c->credit);
 	if (want == 0)
 		return;
 	n = recv(table[i].fd, received, want, 0);
@@ -990,76 +1227,143 @@ static void entry_free(int i)
 		loop.lowest_free = i;
 	while (loop.used > 0 && clients[loop.used - 1].state == FREE)
 		loop.used--;
+	if (loop.shortage == OF_ENTRIES)
+		loop.shortage = NO_SHORTAGE;
 }
 
-/* Finds a free entry.  If the table is full, the connection that waits
-   longest and is not in the room is dropped: there is one, since the table has
-   more entries than the room has places. */
-static int entry_make_free(void)
+/* Returns a free entry, or -1. */
+static int entry_find_free(void)
 {
-	int victim = -1;
-
 	while (loop.lowest_free < loop.slots &&
 	       clients[loop.lowest_free].state != FREE)
 		loop.lowest_free++;
-	if (loop.lowest_free < loop.slots)
-		return loop.lowest_free;
-	for (int i = 0; i < loop.slots; i++) {
-		if (clients[i].state == OPEN || clients[i].state == LISTENING)
-			continue;
-		if (victim < 0 || clients[i].ticks > clients[victim].ticks)
-			victim = i;
-	}
-	assert(victim >= 0);
-	client_drop(victim, CROWDED);
-	entry_free(victim);
-	return victim;
+	return loop.lowest_free < loop.slots ? loop.lowest_free : -1;
 }
 
 static void entry_take(int i, int fd, enum state state)
 {
 	table[i] = (struct pollfd){.fd = fd};
+	clients[i].arrived = loop.arrivals++;
 	set_state(i, state);
+	loop.newest = i;
 	if (i >= loop.used)
 		loop.used = i + 1;
 }
 
+/* Of two entries, returns that which arrived first; -1 stands for none. */
+static int older(int a, int b)
+{
+	return a < 0 || clients[b].arrived < clients[a].arrived ? b : a;
+}
+
+/*
+ * Returns the entry that makes room for a newcomer in a full table, or -1:
+ *
+ *   1. the oldest request that is not complete, but not the newest connection,
+ *      which has had no time yet;
+ *   2. the oldest response that has not been sent within a second.
+ *
+ * Members stay, and so does a connection in DRAIN: its response is complete,
+ * and a reset would destroy what the client has not read yet.  But if more than
+ * half of all that are not in the room come from the address of the newest one,
+ * and -c limits that, then the oldest of its own goes, even if that is in DRAIN
+ * for more than a second.  Behind a proxy (-x) all would be of one address.
+ */
+static int find_victim(void)
+{
+	const struct address *a = &clients[loop.newest].address;
+	int request = -1, reply = -1, own = -1, outside = 0, owned = 0;
+
+	for (int i = 0; i < loop.used; i++) {
+		const struct client *c = &clients[i];
+		bool is_new = c->ticks < 2; /* here for a second at most */
+
+		if (c->state != REQUEST && c->state != REPLY &&
+		    c->state != DRAIN)
+			continue;
+		outside++;
+		if (is_same_home(a, &c->address)) {
+			owned++;
+			if (!is_new || c->state == REQUEST)
+				own = older(own, i);
+		}
+		if (c->state == REQUEST && !(i == loop.newest && is_new))
+			request = older(request, i);
+		if (c->state == REPLY && !is_new)
+			reply = older(reply, i);
+	}
+	if (is_limited(a) && !options.proxied && 2 * owned > outside)
+		return own;
+	return request >= 0 ? request : reply;
+}
+
+/* Limits what the kernel stores for a client that does not read.  SO_SNDBUF
+   does so as well, but it also counts what is on its way: with 16 KB, a client
+   50 ms away would get 320 KB a second at most, and one behind a proxy on this
+   machine half of what it could. */
+static void limit_unsent(int fd)
+{
+	const int size = SEND_BUFFER;
+
+	if (SEND_BUFFER > 0 && setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+					  &size, sizeof size) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 /* Sets up an accepted connection and reads it at once, since its request has
    mostly arrived with it. */
-static void welcome(int fd, const struct sockaddr_storage *a)
+static void welcome(int i, int fd, const struct sockaddr_storage *a)
 {
-	const int on = 1, size = SEND_BUFFER;
-	int i;
+	const int on = 1;
 
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
 		close(fd);
 		return;
 	}
-	i = entry_make_free();
 	entry_take(i, fd, REQUEST);
-	format_address(clients[i].peer, a);
+	clients[i].address = to_address(a);
 	/* do not hold small frames back for the ACK of others (Nagle) */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (SEND_BUFFER > 0)
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	limit_unsent(fd);
 	receive(i);
 }
 
+/* Drops a connection if the table is full.  Returns false if it stays full. */
+static bool make_room(void)
+{
+	int victim;
+
+	if (entry_find_free() >= 0)
+		return true;
+	victim = find_victim();
+	if (victim < 0)
+		return false;
+	client_drop(victim, CROWDED);
+	entry_free(victim);
+	return true;
+}
+
 /* Accepts waiting connections: more of them in a fuller table, since each pass
-   takes longer there. */
+   takes longer there.  A pass drops one connection at most, since those that
+   end meanwhile make room as well; newcomers wait in the backlog. */
 static void accept_batch(int listener)
 {
+	if (!make_room() && loop.shortage == NO_SHORTAGE)
+		loop.shortage = OF_ENTRIES;
 	for (int k = 0; k < ACCEPT_BATCH + loop.used / 4; k++) {
 		struct sockaddr_storage a = {0};
 		socklen_t n = sizeof a;
-		int fd = accept(table[listener].fd, (void *)&a, &n);
+		int i = entry_find_free(), fd;
 
+		if (i < 0)
+			return;
+		fd = accept(table[listener].fd, (void *)&a, &n);
 		if (fd >= 0) {
-			welcome(fd, &a);
+			welcome(i, fd, &a);
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			return; /* no more are waiting */
 		} else if (errno != EINTR && errno != ECONNABORTED) {
-			log_event(clients[listener].peer,
+			log_event(&clients[listener],
 				  "Cannot accept: %s; trying again in 1 s",
 				  strerror(errno));
 			if (loop.shortage == NO_SHORTAGE)
@@ -1080,18 +1384,10 @@ static void accept_batch(int listener)
  * an hour one tick follows, not 3,600, and no client is late.
  */
 
-static uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static int ms_until_tick(void)
 {
 	uint64_t next = loop.last_tick + (uint64_t)loop.tick_after * 1000;
-	uint64_t now = clock_ms();
+	uint64_t now = clock_ms(CLOCK_MONOTONIC);
 
 	return next > now ? (int)(next - now) : 0;
 }
@@ -1100,14 +1396,15 @@ static int ms_until_tick(void)
 static bool needs_tick(const struct client *c)
 {
 	if (c->state == OPEN)
-		return c->blocked || c->credit < 0 || !ws_idle(&c->ws);
+		return c->blocked || is_in_debt(c) || !ws_idle(&c->ws) ||
+		       (c->told != room.members && sends_notices());
 	return c->state != FREE && c->state != LISTENING;
 }
 
 /* Moves the next tick forward to at most a second from now. */
 static void tick_soon(void)
 {
-	uint64_t elapsed = (clock_ms() - loop.last_tick) / 1000;
+	uint64_t elapsed = (clock_ms(CLOCK_MONOTONIC) - loop.last_tick) / 1000;
 
 	loop.tick_after = (unsigned)smaller(loop.tick_after, elapsed + 1);
 }
@@ -1124,22 +1421,19 @@ static bool reading_is_paused(void)
 static void tick_member(int i, unsigned seconds)
 {
 	struct client *c = &clients[i];
-	const int most = options.rate * BURST;
-	int credit = c->credit + options.rate * (int)smaller(seconds, BURST);
+	const int64_t second = (int64_t)options.rate * FRAME_COST;
+	int64_t credit = c->credit + second * (int64_t)smaller(seconds, BURST);
 
-	if (c->credit < 0 || reading_is_paused())
+	if (is_in_debt(c) || reading_is_paused())
 		c->silent = c->ticks = 0;
-	c->credit = credit < most ? credit : most;
+	c->credit = (int)(credit < second * BURST ? credit : second * BURST);
 	if (c->silent > SILENT_MAX)
 		client_drop(i, SILENT);
 	else if (c->blocked && loop.shortage != OF_MEMORY &&
 		 ++c->stuck > SEND_TIMEOUT)
 		client_drop(i, STUCK);
-	else if (room.congested && room.congested_ticks >= STALL_TIMEOUT &&
-		 ring.head - c->cursor > LOG_SIZE / 2)
-		client_drop(i, SLOW);
 	else if (!ws_idle(&c->ws) && ++c->ticks > MESSAGE_TIMEOUT)
-		close_with_error(i, WS_POLICY);
+		close_with_error(i, UNFINISHED);
 }
 
 /* Enforces the timeouts of a connection that is not in the room. */
@@ -1147,7 +1441,7 @@ static void tick_other(int i)
 {
 	static const struct http_request none;
 	struct client *c = &clients[i];
-	unsigned limit = c->state < CLOSING ? REQUEST_TIMEOUT : CLOSE_TIMEOUT;
+	unsigned limit = c->state == CLOSING ? CLOSE_TIMEOUT : REQUEST_TIMEOUT;
 
 	if (c->state == REQUEST && reading_is_paused())
 		c->ticks = 0;
@@ -1155,20 +1449,17 @@ static void tick_other(int i)
 		return;
 	else if (c->state == REQUEST)
 		refuse(i, &none, 408, "the request is not complete");
-	else if (c->state == REPLY || (c->state == CLOSING && c->blocked))
-		client_drop(i, LATE);
 	else
-		set_state(i, DEAD);
+		client_drop(i, LATE);
 }
 
-/* Starts heartbeats and notices, refills credit, and enforces timeouts. */
+/* Starts heartbeats and notices, refills credit and patience, and enforces
+   timeouts. */
 static void tick(void)
 {
 	unsigned seconds = loop.tick_after;
 	bool heartbeat =
 		options.heartbeat > 0 && loop.heartbeat_after <= seconds;
-	bool notice = heartbeat ||
-		      (room.announced != room.members && sends_notices());
 
 	if (loop.heartbeat_after > seconds)
 		loop.heartbeat_after -= seconds;
@@ -1176,16 +1467,19 @@ static void tick(void)
 		loop.heartbeat_after = options.heartbeat > 0
 					       ? (unsigned)options.heartbeat
 					       : IDLE_MAX;
-	loop.last_tick = clock_ms();
+	loop.last_tick = clock_ms(CLOCK_MONOTONIC);
 	loop.tick_after = loop.heartbeat_after; /* see tick_soon() */
-	room.announced = room.members;
-	room.congested_ticks++;
+	room.patience = (unsigned)smaller(
+		room.patience + (uint64_t)seconds * PATIENCE / 60, PATIENCE);
 	for (int i = 0; i < loop.used; i++) {
 		struct client *c = &clients[i];
 
 		if (c->state == OPEN) {
+			bool outdated = c->told != room.members;
+
 			c->ping_due = c->ping_due || heartbeat;
-			c->notice_due = c->notice_due || notice;
+			c->notice_due = c->notice_due || heartbeat ||
+					(outdated && sends_notices());
 			c->silent += heartbeat;
 			tick_member(i, seconds);
 		} else if (c->state > LISTENING) {
@@ -1193,6 +1487,7 @@ static void tick(void)
 		}
 	}
 	loop.shortage = NO_SHORTAGE;
+	log_missing();
 }
 
 /* ---- The loop ---- */
@@ -1207,7 +1502,7 @@ static short poll_events(const struct client *c)
 	switch (c->state) {
 	case LISTENING: return loop.shortage == NO_SHORTAGE ? POLLIN : 0;
 	case REQUEST: return room.congested ? 0 : POLLIN;
-	case OPEN: return room.congested || c->credit < 0 ? out : POLLIN | out;
+	case OPEN: return room.congested || is_in_debt(c) ? out : POLLIN | out;
 	case CLOSING: return c->ignore_input ? out : POLLIN | out;
 	case DRAIN: return POLLIN;
 	default: return out;
@@ -1223,24 +1518,29 @@ static void handle_events(int i)
 
 	if (found & POLLOUT)
 		clients[i].blocked = false;
-	if (clients[i].state == LISTENING)
-		accept_batch(i);
-	else if (asked & POLLIN && beyond_writing)
+	if (asked & POLLIN && beyond_writing)
 		receive(i);
 	else if (found & (POLLERR | POLLHUP | POLLNVAL))
 		peer_gone(i);
+	if (clients[i].state == DEAD)
+		entry_free(i);
 }
 
-/* Handles the ready ones of the first n entries.  Each pass begins with another
-   one, since the first may leave no room in the ring for the others. */
+/* Handles the ready ones of the first n entries, and accepts newcomers last,
+   when the places of those who have gone are free.  Each pass begins with
+   another one, since the first may leave no room in the ring for the others. */
 static void handle_ready(int n)
 {
 	loop.first = (loop.first + 1) % TABLE_SIZE;
 	for (int k = 0; k < n; k++) {
 		int i = (loop.first + k) % n;
 
-		if (table[i].revents != 0)
+		if (table[i].revents != 0 && clients[i].state != LISTENING)
 			handle_events(i);
+	}
+	for (int i = 0; i < n && clients[i].state == LISTENING; i++) {
+		if (table[i].revents != 0)
+			accept_batch(i);
 	}
 }
 
@@ -1259,18 +1559,20 @@ static void write_to(int i)
 	}
 }
 
-/* One pass of the loop: write, free, wait, read and accept, tick.  It visits
-   every client; looking at the ready ones only was measured and saves nothing,
-   since poll() looks at every socket anyway. */
+/* One pass of the loop: write, free, wait, read, accept, tick.  It visits every
+   client; looking at the ready ones only was measured and saves nothing, since
+   poll() looks at every socket anyway. */
 static void run_once(void)
 {
 	bool tick_needed = false;
-	int ready;
+	int ready, wait;
 
 	for (int i = 0; i < loop.used; i++)
 		write_to(i);
-	update_slowest();
-	for (int i = 0; i < loop.used; i++) {
+	settle_congestion();
+	/* downwards, since an entry that is freed lets the listeners, which are
+	   the first ones, accept again */
+	for (int i = loop.used - 1; i >= 0; i--) {
 		if (clients[i].state == DEAD)
 			entry_free(i);
 		table[i].events = poll_events(&clients[i]);
@@ -1279,9 +1581,12 @@ static void run_once(void)
 	if (loop.used == 0)
 		return; /* all are gone: the server is stopping */
 	if (tick_needed || room.congested || loop.shortage != NO_SHORTAGE ||
-	    room.announced != room.members)
+	    loop.lines > 0)
 		tick_soon();
-	ready = poll(table, (nfds_t)loop.used, ms_until_tick());
+	wait = ms_until_tick();
+	if (room.congested)
+		wait = (int)smaller((uint64_t)wait, room.patience);
+	ready = poll(table, (nfds_t)loop.used, wait);
 	if (ready > 0)
 		handle_ready(loop.used);
 	else if (ready < 0 && errno != EINTR)
@@ -1294,8 +1599,11 @@ static void run_once(void)
    down" (RFC 6455, 7.4.1), and listens no more. */
 static void say_goodbye(void)
 {
-	log_event("chat", "%s: closing %u clients",
-		  stopping == SIGINT ? "SIGINT" : "SIGTERM", room.members);
+	const char *name = stopping == SIGHUP   ? "SIGHUP"
+			   : stopping == SIGINT ? "SIGINT"
+						: "SIGTERM";
+
+	log_event(NULL, "%s: closing %u clients", name, room.members);
 	for (int i = 0; i < loop.used; i++) {
 		if (clients[i].state == LISTENING ||
 		    clients[i].state == REQUEST)
@@ -1321,15 +1629,19 @@ static const struct option {
 	int max;            /* the greatest number; how many texts there are */
 	int preset;         /* the default of a number */
 } option_table[] = {
-	{'a', "address", "listen on this IP address only (default: all)", NULL,
+	{'a', "address",
+	 "listen on this IP address only, or make a socket at this path", NULL,
 	 &options.address, 1, 0},
+	{'c', "clients", "clients from one address; 0 = no limit",
+	 &options.address_max, NULL, 1000000, 64},
 	{'h', NULL, "show this help", &options.help, NULL, 1, 0},
-	{'l', "rate", "frames per second from each client; 0 = no limit",
+	{'l', "rate",
+	 "frames of 256 bytes per second from each client; 0 = no limit",
 	 &options.rate, NULL, 1000000, 20},
 	{'n', "history", "messages sent to a new client", &options.history,
 	 NULL, HISTORY_MAX, 100},
 	{'o', "host",
-	 "join only under this Host and Origin, host[:port]; repeatable", NULL,
+	 "answer only to this Host and Origin, host[:port]; repeatable", NULL,
 	 options.hosts, HOSTS_MAX, 0},
 	{'p', "port", "TCP port; 0 = any free port", &options.port, NULL, 65535,
 	 8080},
@@ -1337,6 +1649,9 @@ static const struct option {
 	{'t', "heartbeat", "seconds between pings; 0 = none",
 	 &options.heartbeat, NULL, 86400, 25},
 	{'V', NULL, "show the version", &options.version, NULL, 1, 0},
+	{'x', NULL,
+	 "behind a proxy: take a client's address from X-Forwarded-For",
+	 &options.proxied, NULL, 1, 0},
 };
 enum { OPTIONS = sizeof option_table / sizeof option_table[0] };
 
@@ -1367,7 +1682,7 @@ static void print_help(void)
 static void bad_value(const char *option, const char *value, const char *format,
 		      int limit)
 {
-	char why[80];
+	char why[120];
 
 	append(why, 0, sizeof why, format, limit);
 	print(STDERR_FILENO, "chat: %s%s: %s\n%s", option,
@@ -1410,6 +1725,20 @@ static void set_option(const struct option *o, const char *value)
 	}
 }
 
+static void count_hosts(void)
+{
+	int k = 0;
+
+	for (; k < HOSTS_MAX && options.hosts[k] != NULL; k++) {
+		if (!http_is_host(options.hosts[k]))
+			bad_value("-o ", options.hosts[k],
+				  "must be a host or host:port, as in the "
+				  "address of the page, without http://",
+				  0);
+	}
+	options.host_count = k;
+}
+
 static void read_options(int argc, char **argv)
 {
 	char letters[2 * OPTIONS + 2] = ":"; /* ':': errors are left to us */
@@ -1438,9 +1767,7 @@ static void read_options(int argc, char **argv)
 	}
 	if (optind < argc)
 		bad_value("", argv[optind], "is not an option", 0);
-	while (options.host_count < HOSTS_MAX &&
-	       options.hosts[options.host_count] != NULL)
-		options.host_count++;
+	count_hosts();
 	if (options.help)
 		print_help();
 	else if (options.version)
@@ -1498,8 +1825,9 @@ static void fit_table(void)
 
 static void prepare(void)
 {
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, before = ignore;
 	struct sigaction stop = {.sa_handler = on_signal};
+	const int stop_signals[] = {SIGHUP, SIGINT, SIGTERM};
 	int fd;
 
 	do /* make sure that 0, 1 and 2 are open, so that no socket becomes 2 */
@@ -1508,64 +1836,138 @@ static void prepare(void)
 	close(fd);
 	sigaction(SIGPIPE, &ignore, NULL); /* the log is not read */
 	sigaction(SIGTTOU, &ignore, NULL); /* chat runs in the background */
-	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGALRM, &stop, NULL);
+	for (int k = 0; k < 3; k++) {
+		sigaction(stop_signals[k], &stop, &before);
+		/* who starts it may have chosen so, as nohup does for SIGHUP */
+		if (before.sa_handler == SIG_IGN)
+			sigaction(stop_signals[k], &before, NULL);
+	}
+	totals.since = clock_ms(CLOCK_REALTIME);
+	room.patience = PATIENCE;
 	fit_table();
 }
 
-/* Listens on a numeric address, since getaddrinfo(), which resolves names,
-   allocates memory.  :: accepts IPv4 as well.  Returns 0, or -1 with errno. */
-static int listen_on(const char *ip)
+/* Returns true if -a names a socket in the file system. */
+static bool is_path(const char *address)
 {
-	int family = strchr(ip, ':') != NULL ? AF_INET6 : AF_INET;
-	struct sockaddr_storage a = {.ss_family = (sa_family_t)family};
-	struct sockaddr_in *four = (void *)&a;
-	struct sockaddr_in6 *six = (void *)&a;
-	bool is_six = family == AF_INET6;
-	const int on = 1, off = 0;
-	int fd = socket(family, SOCK_STREAM, 0);
+	return address != NULL && strchr(address, '/') != NULL;
+}
 
-	if (inet_pton(family, ip,
+/* Reads the value of -a: a path, or a numeric address, since getaddrinfo(),
+   which resolves names, allocates memory.  Returns the size of *a. */
+static socklen_t parse_listen_address(struct sockaddr_storage *a,
+				      const char *text)
+{
+	struct sockaddr_un *path = (void *)a;
+	struct sockaddr_in *four = (void *)a;
+	struct sockaddr_in6 *six = (void *)a;
+	bool is_six = strchr(text, ':') != NULL;
+
+	if (is_path(text)) {
+		if (strlen(text) >= sizeof path->sun_path)
+			bad_value("-a ", text,
+				  "is a path of more than %d characters",
+				  (int)sizeof path->sun_path - 1);
+		a->ss_family = AF_UNIX;
+		append(path->sun_path, 0, sizeof path->sun_path, "%s", text);
+		return sizeof *path;
+	}
+	a->ss_family = is_six ? AF_INET6 : AF_INET;
+	if (inet_pton(a->ss_family, text,
 		      is_six ? (void *)&six->sin6_addr
 			     : (void *)&four->sin_addr) != 1)
-		bad_value("-a ", ip, "must be a numeric IPv4 or IPv6 address",
+		bad_value("-a ", text,
+			  "must be a numeric IPv4 or IPv6 address, or a path "
+			  "with a slash",
 			  0);
-	if (fd < 0)
-		return -1;
 	four->sin_port =
 		htons((in_port_t)options.port); /* six's is there too */
-	/* bind even while connections of a server before linger in TIME_WAIT */
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (is_six)
+	return is_six ? sizeof *six : sizeof *four;
+}
+
+/* A server that was killed leaves the file of its socket behind: connect() is
+   refused.  Removes such a file, and nothing else. */
+static void remove_stale_socket(const struct sockaddr_storage *a,
+				socklen_t size)
+{
+	const struct sockaddr_un *path = (const void *)a;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct stat file = {0};
+
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
+	    lstat(path->sun_path, &file) == 0 && S_ISSOCK(file.st_mode) &&
+	    connect(fd, (const void *)a, size) < 0 && errno == ECONNREFUSED)
+		unlink(path->sun_path);
+	close(fd);
+}
+
+/* Puts a listening socket into the table.  Its connections inherit the size of
+   its receive buffer, so that they have it from their first packet on. */
+static void start_to_accept(int fd)
+{
+	const int size = RECEIVE_BUFFER;
+
+	if (RECEIVE_BUFFER > 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	entry_take(entry_find_free(), fd, LISTENING);
+}
+
+/* Listens on an address or path; :: accepts IPv4 as well.  Returns 0, or -1
+   with errno. */
+static int listen_on(const char *text)
+{
+	struct sockaddr_storage a = {0};
+	socklen_t size = parse_listen_address(&a, text);
+	const int on = 1, off = 0;
+	int fd = socket(a.ss_family, SOCK_STREAM, 0), failed;
+	mode_t mask;
+
+	if (fd < 0)
+		return -1;
+	if (a.ss_family == AF_UNIX)
+		remove_stale_socket(&a, size);
+	else /* even while connections of a server before are in TIME_WAIT */
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (a.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-	if (bind(fd, (void *)&a, is_six ? sizeof *six : sizeof *four) < 0 ||
-	    listen(fd, SOMAXCONN) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+	mask = umask(0117); /* a path is for the user and the group */
+	failed = bind(fd, (void *)&a, size);
+	umask(mask);
+	/* the kernel lowers BACKLOG to what it allows, see somaxconn */
+	if (failed || listen(fd, BACKLOG) < 0 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
 		close(fd);
 		return -1;
 	}
-	entry_take(entry_make_free(), fd, LISTENING);
+	start_to_accept(fd);
 	return 0;
 }
 
 /* Listens on -a, or on all addresses (IPv4 only if there is no IPv6). */
 static void start_listening(void)
 {
-	const char *ip = options.address != NULL ? options.address : "::";
-	int failed = listen_on(ip);
+	const char *where = options.address != NULL ? options.address : "::";
+	int failed = listen_on(where);
+	char port[sizeof ", port 65535"] = "";
 
 	if (failed && options.address == NULL &&
 	    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
-		ip = "0.0.0.0";
-		failed = listen_on(ip);
+		where = "0.0.0.0";
+		failed = listen_on(where);
 	}
 	if (!failed)
 		return;
-	print(STDERR_FILENO, "chat: cannot listen on %s, port %d: %s%s\n", ip,
-	      options.port, strerror(errno),
-	      errno == EADDRINUSE ? " (choose another port with -p)"
-	      : errno == EACCES   ? " (ports below 1024 need privileges)"
-				  : "");
+	if (!is_path(where))
+		append(port, 0, sizeof port, ", port %d", options.port);
+	print(STDERR_FILENO, "chat: cannot listen on %s%s: %s%s\n", where, port,
+	      strerror(errno),
+	      errno == EADDRINUSE && is_path(where)
+		      ? " (by another server or file; choose another with -a)"
+	      : errno == EADDRINUSE ? " (choose another port with -p)"
+	      : errno == EACCES && !is_path(where)
+		      ? " (ports below 1024 need privileges)"
+		      : "");
 	exit(1);
 }
 
@@ -1598,55 +2000,67 @@ static int take_inherited_sockets(void)
 			      fd, strerror(errno));
 			exit(1);
 		}
-		entry_take(entry_make_free(), fd, LISTENING);
+		start_to_accept(fd);
 	}
 	return n;
 }
 
+/* Replaces "all addresses" by the one from which a packet to the outside would
+   leave, so that other machines can use it; connecting a datagram socket finds
+   it out, and sends nothing. */
+static void find_outer_address(struct address *a)
+{
+	struct sockaddr_in out = {.sin_family = AF_INET, .sin_port = htons(9)};
+	struct sockaddr_storage here = {0};
+	socklen_t size = sizeof here;
+	in_port_t port = a->port;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	*a = (struct address){.ip = {[10] = 0xff, 0xff, 127, 0, 0, 1}};
+	out.sin_addr.s_addr = htonl(0xc6336401); /* 198.51.100.1 */
+	if (connect(fd, (void *)&out, sizeof out) == 0 &&
+	    getsockname(fd, (void *)&here, &size) == 0)
+		*a = to_address(&here);
+	a->port = port;
+	close(fd);
+}
+
 /* Tells, in the log, where a socket listens, and on stdout where to point a
-   browser.  For a socket on all addresses that is the one from which a packet
-   to the outside would leave, so that other machines can use it; connecting a
-   datagram socket finds it out, and sends nothing. */
+   browser. */
 static void announce(int i)
 {
-	struct sockaddr_storage a = {0};
-	struct sockaddr_in *four = (void *)&a;
-	struct sockaddr_in out = {.sin_family = AF_INET, .sin_port = htons(9)};
-	socklen_t size = sizeof a;
+	static const unsigned char any_ip4[16] = {[10] = 0xff, [11] = 0xff};
+	struct sockaddr_storage s = {0};
+	const struct sockaddr_un *path = (const void *)&s;
+	socklen_t size = sizeof s;
+	struct address a;
 	char url[PEER_MAX];
 
-	getsockname(table[i].fd, (void *)&a, &size);
-	format_address(clients[i].peer, &a);
-	if (memcmp(clients[i].peer, "[::]", 4) == 0 ||
-	    memcmp(clients[i].peer, "0.0.0.0", 7) == 0) {
-		in_port_t port = four->sin_port;
-		int fd = socket(AF_INET, SOCK_DGRAM, 0);
-
-		four->sin_family = AF_INET;
-		four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		out.sin_addr.s_addr = htonl(0xc6336401); /* 198.51.100.1 */
-		if (connect(fd, (void *)&out, sizeof out) == 0)
-			getsockname(fd, (void *)&a, &size);
-		close(fd);
-		four->sin_port = port;
-	}
+	getsockname(table[i].fd, (void *)&s, &size);
+	a = clients[i].address = to_address(&s);
+	if (a.port != 0 && (memcmp(a.ip, local.ip, sizeof a.ip) == 0 ||
+			    memcmp(a.ip, any_ip4, sizeof a.ip) == 0))
+		find_outer_address(&a);
 	format_address(url, &a);
-	print(STDOUT_FILENO,
-	      a.ss_family == AF_UNIX
-		      ? "chat " VERSION ": listening on a unix-domain socket\n"
-		      : "chat " VERSION ": open http://%s/ in a browser\n",
-	      url);
-	log_event(clients[i].peer, "Listening for up to %u clients",
+	if (s.ss_family == AF_UNIX)
+		print(STDOUT_FILENO, "chat " VERSION ": listening on %s\n",
+		      path->sun_path);
+	else
+		print(STDOUT_FILENO,
+		      "chat " VERSION ": open http://%s/ in a browser\n", url);
+	log_event(&clients[i], "Listening for up to %u clients",
 		  room.members_max);
 }
 
 int main(int argc, char **argv)
 {
 	uint64_t end;
+	int inherited;
 
 	read_options(argc, argv);
 	prepare();
-	if (take_inherited_sockets() == 0)
+	inherited = take_inherited_sockets();
+	if (inherited == 0)
 		start_listening();
 	for (int i = 0; i < loop.used; i++)
 		announce(i);
@@ -1654,10 +2068,13 @@ int main(int argc, char **argv)
 	while (!stopping)
 		run_once();
 	say_goodbye();
-	end = clock_ms() + CLOSE_TIMEOUT * (uint64_t)1000;
-	while (loop.used > 0 && clock_ms() < end)
+	if (inherited == 0 && is_path(options.address))
+		unlink(options.address);
+	end = clock_ms(CLOCK_MONOTONIC) + CLOSE_TIMEOUT * (uint64_t)1000;
+	while (loop.used > 0 && clock_ms(CLOCK_MONOTONIC) < end)
 		run_once();
 	while (loop.used > 0)
 		entry_free(loop.used - 1);
+	log_missing();
 	return 0;
 }

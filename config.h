@@ -14,12 +14,14 @@
 #define HISTORY_MAX     1000    /* most messages of history, see -n */
 #define REQUEST_MAX     8192    /* bytes of a request; browsers send 600 */
 #define RECEIVE_SIZE    16384   /* bytes read from one client in one pass */
-#define SEND_BUFFER     0       /* SO_SNDBUF of each client; 0: the kernel's */
+#define SEND_BUFFER     16384   /* bytes that may wait unsent in a socket */
+#define RECEIVE_BUFFER  8192    /* and unread; 0: as the kernel wants it */
 #define REQUEST_TIMEOUT 10      /* seconds to send a request; to read a reply */
 #define MESSAGE_TIMEOUT 30      /* seconds to complete a message */
 #define SEND_TIMEOUT    20      /* seconds without progress on a full socket */
-#define STALL_TIMEOUT   2       /* seconds that one client may delay the room */
+#define STALL_TIMEOUT   2       /* seconds of a minute that the room can wait */
 #define CLOSE_TIMEOUT   2       /* seconds to complete the closing handshake */
+#define LOG_RATE        100     /* log lines a second; others are counted */
 
 #include "limits.inc" /* #undef and #define of what make was given */
 
@@ -39,15 +41,15 @@
 #if REQUEST_MAX < 4096 || REQUEST_MAX > 65536
 #error "REQUEST_MAX must be 4096 (replies share its buffer) to 65536"
 #endif
-#if HISTORY_MAX < 1 || RECEIVE_SIZE < 1
-#error "HISTORY_MAX and RECEIVE_SIZE must be at least 1"
+#if HISTORY_MAX < 1 || LOG_RATE < 1
+#error "HISTORY_MAX and LOG_RATE must be at least 1"
+#endif
+#if RECEIVE_SIZE < 1 || RECEIVE_SIZE > 1048576
+#error "RECEIVE_SIZE must be 1 to 1048576"
 #endif
 #if REQUEST_TIMEOUT < 1 || MESSAGE_TIMEOUT < 1 || SEND_TIMEOUT < 1 || \
-	CLOSE_TIMEOUT < 1
-#error "timeouts must be at least 1 second"
-#endif
-#if STALL_TIMEOUT < 2
-#error "STALL_TIMEOUT must be at least 2, since up to 1 s passes until a tick"
+	STALL_TIMEOUT < 1 || STALL_TIMEOUT > 60 || CLOSE_TIMEOUT < 1
+#error "timeouts must be at least 1 second, and STALL_TIMEOUT at most 60"
 #endif
 /* Programs address at most 2 GiB of static data. */
 #if (CLIENTS_MAX + SPARE_SLOTS + 8) * (MESSAGE_MAX + REQUEST_MAX + 512) + \

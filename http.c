@@ -40,6 +40,7 @@ static const char list_separators[] = "\t\t  ,,", list_chars[] = "!+-\xff";
 static const char scheme_chars[] = "09AZaz++-."; /* RFC 3986, 3.1 */
 static const char host_chars[] =
 	"09AZaz!!$.::;;==[[]]__~~"; /* RFC 3986, 3.2.2 and 3.2.3 */
+static const char name_chars[] = "09AZaz-.::[[]]__"; /* those that are used */
 
 static bool in_class(char c, const char *ranges)
 {
@@ -113,6 +114,17 @@ static bool list_contains(struct http_text list, const char *word)
 			return true;
 	}
 	return false;
+}
+
+/* RFC 9110, 5.6.1: returns what follows the last comma of a list. */
+static struct http_text last_item(struct http_text list)
+{
+	size_t at = list.to;
+
+	while (at > list.from && list.buf[at - 1] != ',')
+		at--;
+	return slice(list.buf, end_of_class(list.buf, at, list.to, blanks),
+		     list.to);
 }
 
 /* ---- The request line ---- */
@@ -229,6 +241,8 @@ static int store_field(struct http_request *r, struct http_text name,
 		r->lists_websocket |= list_contains(value, "websocket");
 	if (is_word_nocase(name, "Connection"))
 		r->lists_upgrade |= list_contains(value, "upgrade");
+	if (is_word_nocase(name, "X-Forwarded-For"))
+		r->forwarded = last_item(value); /* of the last such field */
 	if (is_word_nocase(name, "Origin"))
 		return store_once(r, &r->origin, value, "two Origin fields");
 	if (is_word_nocase(name, "Sec-WebSocket-Key"))
@@ -327,7 +341,7 @@ int http_parse(struct http_request *r, const char *buf, size_t len)
 
 	*r = (struct http_request){.fault = NULL};
 	r->path = r->host = r->origin = r->key = none;
-	r->version = r->authority = r->length = none;
+	r->version = r->forwarded = r->authority = r->length = none;
 	if (end == 1 && buf[0] == '\r')
 		return 0;
 	/* RFC 9112, 2.2: an empty line before the request is ignored */
@@ -355,10 +369,37 @@ int http_parse(struct http_request *r, const char *buf, size_t len)
 
 /* ---- Host and Origin ---- */
 
-static bool is_listed(struct http_text t, const char *const *hosts, int n)
+bool http_is_host(const char *word)
+{
+	struct http_text t = slice(word, 0, strlen(word));
+
+	return t.to > 0 && all_in_class(t, name_chars);
+}
+
+static struct http_text without_port(struct http_text host, const char *port)
+{
+	size_t n = strlen(port);
+
+	if (host.from + n < host.to &&
+	    http_text_is(slice(host.buf, host.to - n, host.to), port))
+		host.to -= n;
+	return host;
+}
+
+/* Compares two hosts, which may have this default port, such as ":80". */
+static bool is_same_host(struct http_text a, struct http_text b,
+			 const char *port)
+{
+	return equal_nocase(without_port(a, port), without_port(b, port));
+}
+
+static bool is_listed(struct http_text t, const char *const *hosts, int n,
+		      const char *port)
 {
 	for (int i = 0; i < n; i++) {
-		if (is_word_nocase(t, hosts[i]))
+		struct http_text host = slice(hosts[i], 0, strlen(hosts[i]));
+
+		if (is_same_host(t, host, port))
 			return true;
 	}
 	return false;
@@ -367,7 +408,8 @@ static bool is_listed(struct http_text t, const char *const *hosts, int n)
 bool http_host_listed(const struct http_request *r, const char *const *hosts,
 		      int n)
 {
-	return is_listed(r->host, hosts, n);
+	return is_listed(r->host, hosts, n, ":80") ||
+	       is_listed(r->host, hosts, n, ":443");
 }
 
 /* A browser lets any page open a WebSocket to any server, and names the page's
@@ -376,18 +418,22 @@ bool http_host_listed(const struct http_request *r, const char *const *hosts,
 bool http_origin_allowed(const struct http_request *r, const char *const *hosts,
 			 int n)
 {
-	struct http_text origin = r->origin, host;
+	struct http_text origin = r->origin, scheme, host;
+	const char *port;
 	size_t at;
 
 	if (origin.to == 0)
 		return true;
 	/* RFC 6454, 6.2: "scheme://host" or "scheme://host:port", or "null" */
 	at = end_of_class(origin.buf, origin.from, origin.to, scheme_chars);
+	scheme = slice(origin.buf, origin.from, at);
 	if (at == origin.from || at + 3 >= origin.to ||
 	    !http_text_is(slice(origin.buf, at, at + 3), "://"))
 		return false;
 	host = slice(origin.buf, at + 3, origin.to);
-	return equal_nocase(host, r->host) || is_listed(host, hosts, n);
+	port = is_word_nocase(scheme, "https") ? ":443" : ":80";
+	return is_same_host(host, r->host, port) ||
+	       is_listed(host, hosts, n, port);
 }
 
 /* ---- Responses ---- */
@@ -423,10 +469,12 @@ static const struct status {
 	{408, "408 Request Timeout", ""},
 	{413, "413 Content Too Large", ""},
 	{414, "414 URI Too Long", ""},
+	{421, "421 Misdirected Request", ""},
 	{426, "426 Upgrade Required", /* RFC 6455, 4.4 */
 	 "Upgrade: websocket\r\nConnection: upgrade\r\n"
 	 "Sec-WebSocket-Version: 13\r\n"},
-	{431, "431 Request Header Fields Too Large", ""}, /* RFC 6585, 5 */
+	{429, "429 Too Many Requests", "Retry-After: 10\r\n"}, /* RFC 6585, 4 */
+	{431, "431 Request Header Fields Too Large", ""},      /* RFC 6585, 5 */
 	{501, "501 Not Implemented", ""},
 	{503, "503 Service Unavailable", "Retry-After: 10\r\n"},
 	{505, "505 HTTP Version Not Supported", ""},

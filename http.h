@@ -37,7 +37,10 @@ struct http_request {
 	struct http_text host;   /* the target's authority, or else Host */
 	struct http_text origin; /* Origin: the site of the page that asks */
 	struct http_text key;    /* Sec-WebSocket-Key */
-	struct http_text version; /* Sec-WebSocket-Version */
+	struct http_text version;   /* Sec-WebSocket-Version */
+	struct http_text forwarded; /* the last entry of X-Forwarded-For, which
+				       the nearest proxy wrote; it may be empty
+				       or no address */
 	bool head_only;    /* the method is HEAD: the response has no body */
 	bool handshake;    /* a valid WebSocket handshake (RFC 6455, 4.2.1) */
 	const char *fault; /* the rule that a rejected request breaks, such as
@@ -64,15 +67,22 @@ int http_parse(struct http_request *r, const char *buf, size_t len);
 /* Returns true if t is exactly this word. */
 bool http_text_is(struct http_text t, const char *word);
 
-/* Returns true if r->host is one of hosts[0..n), in any case.  This stops DNS
-   rebinding: the owner of evil.example lets that name lead to our address, so
-   that Host and Origin are equal, but both are a name that is not ours. */
+/* Returns true if word can be compared with a Host field: "host", "host:port"
+   or "[IPv6]:port", and no "http://" before it. */
+bool http_is_host(const char *word);
+
+/* Returns true if r->host is one of hosts[0..n), in any case, where port 80 or
+   443 may be written or left out on either side.  This stops DNS rebinding: the
+   owner of evil.example lets that name lead to our address, so that Host and
+   Origin are equal, but both are a name that is not ours. */
 bool http_host_listed(const struct http_request *r, const char *const *hosts,
 		      int n);
 
 /* Returns true if the page that sent r may join (RFC 6455, 10.2).  It may if
-   its Origin's host and port are r->host or one of hosts[0..n), in any case.
-   A client without an Origin is no browser, and may join as well. */
+   its Origin's host and port are r->host or one of hosts[0..n), in any case,
+   where the default port of the Origin's scheme may be written or left out on
+   either side (RFC 6454, 4).  A client without an Origin is no browser, and may
+   join as well. */
 bool http_origin_allowed(const struct http_request *r, const char *const *hosts,
 			 int n);
 

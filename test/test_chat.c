@@ -5,6 +5,7 @@
  * reach them: four clients, one second for each timeout.
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +13,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "handshake.h"
@@ -209,12 +213,19 @@ START_TEST(accepts_only_hosts_and_origins_of_option_o)
 	int fd;
 
 	start(&s, CHAT, "-o", "c", "-o", "b.example", NULL);
-	expect_status(&s, HANDSHAKE "Origin: https://evil\r\n\r\n", 403);
-	expect_status(&s, HANDSHAKE "Origin: https://b.example\r\n\r\n", 403);
+	expect_status(&s,
+		      GET_LINE "Host: c\r\n" UPGRADE_FIELDS
+			       "Origin: https://evil\r\n\r\n",
+		      403);
 	expect_status(&s,
 		      GET_LINE "Host: evil\r\n" UPGRADE_FIELDS
 			       "Origin: http://evil\r\n\r\n",
-		      403);
+		      421);
+	expect_status(&s, GET "\r\n", 421);
+	expect_status(&s, GET_METRICS "\r\n", 421);
+	expect_status(&s, GET_LINE "Host: B.example:80\r\n\r\n", 200);
+	await_log(&s, "Request refused: 421 Misdirected Request (Host a is not "
+		      "one given with -o)\n");
 	fd = dial(&s);
 	send_string(fd, GET_LINE "Host: b.example\r\n" UPGRADE_FIELDS
 				 "Origin: https://b.example\r\n\r\n");
@@ -438,7 +449,7 @@ START_TEST(gives_newcomers_history_then_notice)
 	expect_message(a, "live");
 	expect_message(b, "live");
 	close(b);
-	while (strcmp((char *)read_frame(a)->data, "{\"online\":1}") != 0)
+	while (strncmp((char *)read_frame(a)->data, "{\"online\":1,", 12) != 0)
 		;
 	close(a);
 	finish();
@@ -464,6 +475,66 @@ START_TEST(sends_notice_with_number_of_clients)
 END_TEST
 
 /* The small log holds 16 KiB; a newcomer gets no more than half of that. */
+/* Reads the next notice that names this many people. */
+static struct notice {
+	unsigned long online, said, since, heartbeat, max;
+} await_notice(int fd, unsigned long online)
+{
+	struct notice n = {0};
+
+	while (n.online != online) {
+		const struct frame *f = read_frame(fd);
+		int end = 0;
+
+		ck_assert_int_ge(f->first, 0);
+		if (f->first != 0x81 || f->data[0] != '{')
+			continue;
+		ck_assert_int_eq(
+			sscanf((const char *)f->data,
+			       "{\"online\":%lu,\"said\":%lu,\"since\":%lu,"
+			       "\"heartbeat\":%lu,\"max\":%lu}%n",
+			       &n.online, &n.said, &n.since, &n.heartbeat,
+			       &n.max, &end),
+			5);
+		ck_assert_uint_eq((size_t)end, f->len);
+	}
+	return n;
+}
+
+/* A notice tells its place in the order: the k messages of the history before
+   it have the numbers said - k to said - 1. */
+START_TEST(notices_tell_number_of_messages_and_limits)
+{
+	struct notice first, second;
+	unsigned long now = (unsigned long)time(NULL);
+	int a, b;
+
+	start(&s, SMALL, "-n", "3", "-t", "60", NULL);
+	a = join_room(&s, "");
+	first = await_notice(a, 1);
+	ck_assert_uint_eq(first.said, 0);
+	ck_assert_uint_ge(first.since / 1000, now);
+	ck_assert_uint_le(first.since / 1000, now + WAIT / 1000);
+	ck_assert(first.heartbeat == 60 && first.max == 1024);
+	for (int i = 0; i < 5; i++)
+		send_message(a, "x");
+	for (int i = 0; i < 5; i++)
+		expect_message(a, "x");
+	b = join_room(&s, "");
+	for (int i = 0; i < 3; i++)
+		ck_assert_str_eq((char *)read_frame(b)->data, "x");
+	second = await_notice(b, 2);
+	ck_assert(second.said == 5 && second.since == first.since);
+	ck_assert_uint_eq(await_notice(a, 2).said, 5);
+	/* b has been told once; what it hears next is a message */
+	send_message(a, "next");
+	ck_assert_str_eq((char *)read_frame(b)->data, "next");
+	close(a);
+	close(b);
+	finish();
+}
+END_TEST
+
 START_TEST(gives_newcomers_at_most_half_the_ring)
 {
 	static char text[1001];
@@ -621,7 +692,7 @@ START_TEST(delays_client_above_its_rate)
 	a = join_room(&s, "");
 	b = join_room(&s, "");
 	for (int i = 0; i < 25 + 1; i++)
-		send_frame(a, 0x8a, "", 0); /* its credit, and one more */
+		send_frame(a, 0x8a, "", 0); /* more than its credit */
 	for (int i = 0; i < 10; i++) {
 		snprintf(text, sizeof text, "late %d", i);
 		send_message(a, text);
@@ -663,8 +734,8 @@ START_TEST(drops_client_that_holds_up_the_room)
 			done = read_metric(&s, "chat_clients") == 2;
 	}
 	await_log(&s, "disconnected: ");
-	ck_assert(count_in_log(&s, "disconnected: slow, delayed the room for 2 "
-				   "s (2 online)\n") +
+	ck_assert(count_in_log(&s, "disconnected: slow, too far behind; the "
+				   "room waits 2 s a minute (2 online)\n") +
 			  count_in_log(&s, "disconnected: stuck, accepted no "
 					   "data for 1 s (2 online)\n") ==
 		  1);
@@ -739,6 +810,36 @@ START_TEST(exits_at_second_signal)
 }
 END_TEST
 
+START_TEST(closes_with_1001_at_sighup)
+{
+	int fd;
+
+	start(&s, CHAT, NULL);
+	fd = join_room(&s, "");
+	kill(s.pid, SIGHUP);
+	await_log(&s, "chat SIGHUP: closing 1 clients\n");
+	send_frame(fd, 0x88, "\x03\xe9", 2);
+	expect_close(fd, 1001);
+	ck_assert_int_eq(await_exit(&s), 0);
+}
+END_TEST
+
+/* As nohup starts it. */
+START_TEST(goes_on_at_sighup_if_started_so)
+{
+	int fd;
+
+	signal(SIGHUP, SIG_IGN);
+	start(&s, CHAT, NULL);
+	fd = join_room(&s, "");
+	kill(s.pid, SIGHUP);
+	send_message(fd, "still here");
+	expect_message(fd, "still here");
+	close(fd);
+	finish();
+}
+END_TEST
+
 static int run_command(const char *arguments)
 {
 	char command[256];
@@ -757,8 +858,13 @@ START_TEST(refuses_bad_usage)
 		"-p -1",
 		"-p ' 80'",
 		"-p",
-		"-x",
+		"-z",
 		"-n 1001",
+		"-c x",
+		"-o ''",
+		"-o http://chat.example",
+		"-o chat.example/",
+		"-o '*.example'",
 		"-t 86401",
 		"-l x",
 		"-l 1000001",
@@ -884,6 +990,93 @@ START_TEST(exits_when_port_is_taken)
 }
 END_TEST
 
+/* ---- A socket in the file system ---- */
+
+static char folder[] = "/tmp/chat-test-XXXXXX", path[64];
+
+static int dial_path(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(a.sun_path, path);
+	ck_assert(connect(fd, (void *)&a, sizeof a) == 0);
+	return fd;
+}
+
+static void start_at_path(void)
+{
+	ck_assert(*path != '\0' || mkdtemp(folder) != NULL);
+	snprintf(path, sizeof path, "%s/socket", folder);
+	start(&s, CHAT, "-a", path, NULL);
+	ck_assert_ptr_nonnull(strstr(s.greeting, ": listening on /tmp/chat-"));
+}
+
+/* It is for the user and the group, and is removed at the end; one that a
+   killed server left behind is replaced. */
+START_TEST(makes_socket_at_path)
+{
+	struct stat file;
+
+	for (int i = 0; i < 2; i++) {
+		char response[256] = "";
+		int fd;
+
+		start_at_path();
+		ck_assert(lstat(path, &file) == 0 && S_ISSOCK(file.st_mode));
+		ck_assert_uint_eq(file.st_mode & 0777, 0660);
+		fd = dial_path();
+		send_string(fd, HANDSHAKE "\r\n");
+		ck_assert(
+			read_until(fd, response, sizeof response, "\r\n\r\n"));
+		await_log(&s, "local Client connected (1 online)\n");
+		close(fd);
+		if (i == 0) {
+			kill(s.pid, SIGKILL);
+			ck_assert_int_eq(waitpid(s.pid, NULL, 0), s.pid);
+			ck_assert_int_eq(lstat(path, &file), 0);
+		} else {
+			finish();
+			ck_assert_int_eq(lstat(path, &file), -1);
+		}
+	}
+	rmdir(folder);
+}
+END_TEST
+
+/* Neither the socket of another server is replaced, nor any other file. */
+START_TEST(leaves_other_files_alone)
+{
+	char arguments[128];
+	struct stat file;
+	int fd;
+
+	start_at_path();
+	snprintf(arguments, sizeof arguments, "-a %s", path);
+	ck_assert_int_eq(run_command(arguments), 1);
+	fd = dial_path();
+	send_string(fd, GET "\r\n");
+	ck_assert(read_until(fd, s.response, sizeof s.response, " 200 OK\r\n"));
+	close(fd);
+	finish();
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	ck_assert(write(fd, "mine", 4) == 4);
+	ck_assert_int_eq(run_command(arguments), 1);
+	ck_assert(fstat(fd, &file) == 0 && file.st_size == 4 &&
+		  file.st_nlink == 1);
+	close(fd);
+	unlink(path);
+	rmdir(folder);
+	ck_assert_int_eq(run_command("-a /nonexistent/socket"), 1);
+	ck_assert_int_eq(
+		run_command("-a ./"
+			    "0123456789012345678901234567890123456789"
+			    "0123456789012345678901234567890123456789"
+			    "0123456789012345678901234567890123456789"),
+		2);
+}
+END_TEST
+
 /* As systemd passes it: LISTEN_FDS and LISTEN_PID. */
 START_TEST(serves_inherited_socket)
 {
@@ -966,6 +1159,33 @@ START_TEST(goes_on_when_log_is_not_read)
 }
 END_TEST
 
+/* A flood writes LOG_RATE lines a second, and how many more there were. */
+START_TEST(limits_lines_of_log)
+{
+	enum { REFUSED = 1000 };
+	const char *at;
+	int lines, counted = 0;
+
+	start(&s, CHAT, NULL);
+	for (int i = 0; i < REFUSED; i++)
+		expect_status(&s, "x\r\n\r\n", 400);
+	kill(s.pid, SIGTERM);
+	read_until_end(s.err, s.log, sizeof s.log);
+	ck_assert_int_eq(await_exit(&s), 0);
+	lines = count_in_log(&s, "Request refused: 400");
+	for (at = s.log; (at = strstr(at, " chat ")) != NULL;) {
+		at += strlen(" chat ");
+		if (strstr(at, " more events in the last second\n") != NULL)
+			counted += atoi(at);
+	}
+	/* the line of the start or of the end may be among those counted */
+	ck_assert_int_ge(lines + counted, REFUSED);
+	ck_assert_int_le(lines + counted, REFUSED + 2);
+	ck_assert_int_ge(lines, 98);
+	ck_assert_int_gt(counted, 0);
+}
+END_TEST
+
 START_TEST(logs_nothing_with_option_q)
 {
 	start(&s, CHAT, "-q", NULL);
@@ -999,6 +1219,7 @@ Suite *chat_suite(void)
 	tcase_add_test(t, closes_with_code_for_each_mistake);
 	tcase_add_test(t, gives_newcomers_history_then_notice);
 	tcase_add_loop_test(t, sends_notice_with_number_of_clients, 0, 2);
+	tcase_add_test(t, notices_tell_number_of_messages_and_limits);
 	tcase_add_test(t, gives_newcomers_at_most_half_the_ring);
 	tcase_add_test(t, pings_and_drops_silent_client);
 	tcase_add_test(t, refuses_one_client_too_many);
@@ -1010,6 +1231,8 @@ Suite *chat_suite(void)
 	tcase_add_test(t, drops_client_that_pings_and_never_reads);
 	tcase_add_test(t, closes_with_1001_at_sigterm);
 	tcase_add_test(t, exits_at_second_signal);
+	tcase_add_test(t, closes_with_1001_at_sighup);
+	tcase_add_test(t, goes_on_at_sighup_if_started_so);
 	tcase_add_test(t, refuses_bad_usage);
 	tcase_add_test(t, prints_url_that_others_can_open);
 	tcase_add_test(t, documents_each_option);
@@ -1017,11 +1240,14 @@ Suite *chat_suite(void)
 	if (getenv("UNDER") == NULL && getenv("SANITIZED") == NULL)
 		tcase_add_test(t, needs_no_more_memory_than_declared);
 	tcase_add_test(t, exits_when_port_is_taken);
+	tcase_add_test(t, makes_socket_at_path);
+	tcase_add_test(t, leaves_other_files_alone);
 	tcase_add_test(t, serves_inherited_socket);
 	tcase_add_test(t, refuses_to_inherit_bad_sockets);
 	if (getenv("UNDER") == NULL) /* which has descriptors of its own */
 		tcase_add_test(t, sizes_room_by_descriptor_limit);
 	tcase_add_test(t, goes_on_when_log_is_not_read);
+	tcase_add_test(t, limits_lines_of_log);
 	tcase_add_test(t, logs_nothing_with_option_q);
 	suite_add_tcase(suite, t);
 	return suite;

@@ -430,7 +430,22 @@ static const struct {
 	{"board:8080", "http://board", false, false, false},
 	{"board:8080", "http://board:80801", false, false, false},
 	{"board:8080", "http://board:808", false, false, false},
-	{"board", "http://board:80", false, false, false},
+	{"board", "http://board:80", true, true, false},
+	{"board:80", "http://board", true, true, false},
+	{"board:80", "HTTP://board:80", true, true, false},
+	{"board", "https://board:443", true, true, false},
+	{"board:443", "HTTPS://board", true, true, false},
+	{"board", "http://board:443", false, false, false},
+	{"board", "https://board:80", false, false, false},
+	{"board:443", "http://board", false, false, false},
+	{"board", "http://board:8", false, false, false},
+	{"board", "http://board:080", false, false, false},
+	{":80", "http://:80", true, true, false},
+	{":80", "http://", false, false, false},
+	{"chat.example:443", "https://chat.example", true, true, true},
+	{"chat.example:80", NULL, true, true, true},
+	{"chat.example:8080", "https://chat.example:443", false, true, false},
+	{"b", "http://b:8080", false, true, false},
 	{"board", "http://evil.example", false, false, false},
 	{"board", "http://evil/board", false, false, false},
 	{"board", "null", false, false, false},
@@ -476,6 +491,68 @@ START_TEST(allows_origins)
 	/* the second host alone */
 	if (strcasecmp(origins[_i].host, hosts[1]) != 0)
 		ck_assert(!http_host_listed(&r, hosts + 1, 1));
+}
+END_TEST
+
+/* A host of ours may be given with the default port. */
+START_TEST(compares_hosts_without_the_default_port)
+{
+	static const char *const ours[] = {"a:443"};
+	struct http_request r;
+	const char *bytes = LINE "Host: a\r\n"
+				 "Origin: https://a\r\n" END;
+
+	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
+	ck_assert(http_host_listed(&r, ours, 1));
+	ck_assert(http_origin_allowed(&r, ours, 1));
+}
+END_TEST
+
+START_TEST(knows_what_can_be_a_host)
+{
+	static const char *const good_hosts[] = {"a", "a-b.example:8080",
+						 "[::1]:80", "A_0"};
+	static const char *const bad_hosts[] = {
+		"", "http://a", "a/", "*.a", "a b", "a,b", "\xc3\xa4"};
+
+	for (size_t i = 0; i < COUNT(good_hosts); i++)
+		ck_assert_msg(http_is_host(good_hosts[i]), "%s", good_hosts[i]);
+	for (size_t i = 0; i < COUNT(bad_hosts); i++)
+		ck_assert_msg(!http_is_host(bad_hosts[i]), "%s", bad_hosts[i]);
+}
+END_TEST
+
+/* Fields, and the last entry of X-Forwarded-For; NULL if there is none. */
+static const struct {
+	const char *fields, *last;
+} forwards[] = {
+	{"", NULL},
+	{"X-Forwarded: 192.0.2.1\r\n", NULL},
+	{"X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"},
+	{"x-forwarded-for:2001:db8::1\r\n", "2001:db8::1"},
+	{"X-Forwarded-For: 1.2.3.4, 5.6.7.8 ,\t192.0.2.1 \r\n", "192.0.2.1"},
+	{"X-Forwarded-For: 1.2.3.4,192.0.2.1\r\n", "192.0.2.1"},
+	{"X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 192.0.2.1\r\n",
+	 "192.0.2.1"},
+	{"X-Forwarded-For: a, b\r\nX-Forwarded-For: c, d\r\n", "d"},
+	{"X-Forwarded-For: 192.0.2.1,\r\n", ""},
+	{"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For:\r\n", ""},
+	{"X-Forwarded-For: ,\r\n", ""},
+};
+
+START_TEST(finds_the_last_forwarded_address)
+{
+	struct http_request r;
+	char bytes[512];
+	int n = snprintf(bytes, sizeof bytes, LINE HOST "%s" END,
+			 forwards[_i].fields);
+
+	ck_assert_int_eq(http_parse(&r, bytes, (size_t)n), n);
+	if (forwards[_i].last == NULL)
+		ck_assert_uint_eq(r.forwarded.to, 0);
+	else
+		ck_assert(r.forwarded.to > 0 &&
+			  http_text_is(r.forwarded, forwards[_i].last));
 }
 END_TEST
 
@@ -559,8 +636,8 @@ END_TEST
 
 START_TEST(names_each_status)
 {
-	static const int known[] = {200, 400, 403, 404, 405, 408, 413,
-				    414, 426, 431, 501, 503, 505};
+	static const int known[] = {200, 400, 403, 404, 405, 408, 413, 414,
+				    421, 426, 429, 431, 501, 503, 505};
 	char head[HTTP_HEAD_MAX];
 	size_t count = 0;
 
@@ -637,6 +714,9 @@ Suite *http_suite(void)
 	tcase_add_test(t, limits_the_head);
 	tcase_add_test(t, leaves_the_bytes_after_the_head);
 	tcase_add_loop_test(t, allows_origins, 0, COUNT(origins));
+	tcase_add_test(t, compares_hosts_without_the_default_port);
+	tcase_add_test(t, knows_what_can_be_a_host);
+	add_table_test(t, finds_the_last_forwarded_address, forwards);
 	tcase_add_test(t, absolute_form_replaces_the_host_field);
 	tcase_add_test(t, accepts_the_sample_key);
 	tcase_add_test(t, writes_response_heads);

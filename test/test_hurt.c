@@ -246,7 +246,7 @@ END_TEST
 
 START_TEST(survives_end_during_close)
 {
-	begin(CHAT);
+	begin(SMALL);
 	for (int way = 0; way < 3; way++) {
 		int fd = join_room(&s, "");
 

@@ -154,7 +154,7 @@ test("whatever others say is only text", async () => {
 	const ann = await person(browser, chat.url, "Ann");
 	const hostile = [
 		"<img src=x onerror=document.title='owned'>",
-		"null", "1", "[]", "{}", "\"x\"", "{\"online\":\"<b>\"}",
+		"null", "1", "[]", "{}", "\"x\"", "{ \"online\":1000000}", "[{\"online\":5}]",
 		"{\"id\":1,\"name\":2,\"text\":3,\"time\":4}",
 		"{\"__proto__\":{\"x\":1}}", "[".repeat(2000),
 		"{\"id\":\"a\",\"name\":\"b\",\"text\":\"c\",\"time\":1e999}",
@@ -167,6 +167,7 @@ test("whatever others say is only text", async () => {
 	assert.equal(await ann.locator("#list li b").textContent(), shaped.name);
 	assert.equal(await ann.locator("#list img, #list script, #list p *").count(), 0);
 	assert.equal(await ann.title(), "chat");
+	assert.match(await ann.locator("#words").textContent(), /^Connected, [12] here$/);
 	await leave(ann);
 	await chat.stop();
 });
@@ -520,7 +521,7 @@ test("odd names, ids, letters and lengths break nothing", async () => {
 		shaped("__proto__", "b1", NOON, "__proto__"), shaped("", "b2", NOON, "constructor"),
 		shaped("\u202eevil".repeat(300), "b3", NOON, ""), shaped("Z" + "\u0300".repeat(900), zalgo, NOON, "z"),
 		shaped("w", "w".repeat(3000), NOON, "w"), shaped("t", "b4", 8.64e15 + 1), shaped("t", "b5", -8.64e15),
-		'{"online":5,"id":"x"}', '{"online":' + "9".repeat(4000) + "}", "9".repeat(4096),
+		'{"online" :5,"id":"x"}', '{"online" :' + "9".repeat(4000) + "}", "9".repeat(4096),
 		"\u200f\u202e\u2066 turned around", "https://" + "a".repeat(4000), "https://x/" + "!".repeat(4000),
 	];
 

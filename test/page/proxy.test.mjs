@@ -2,20 +2,66 @@
 // contrib/ with the real programs: nginx, HAProxy and Caddy in front of two
 // rooms, with TLS, and systemd's way to hand over a socket: make check-proxy.
 import assert from "node:assert/strict";
-import {execFileSync, spawn} from "node:child_process";
+import {execFileSync, spawn, spawnSync} from "node:child_process";
 import {once} from "node:events";
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
 import {after, before, test as testFor} from "node:test";
-import {person, say, startBrowser, startChat, texts, WAIT} from "./harness.mjs";
+import {person, say, startBrowser, texts} from "./harness.mjs";
 
 const CONTRIB = new URL("../../contrib/", import.meta.url).pathname;
 const CHAT = new URL("../../chat", import.meta.url).pathname;
 const folder = mkdtempSync("/tmp/chat-proxy-");
 const test = (name, body) => testFor(name, {timeout: 120e3}, body);
+const env = {...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder};
+const children = new Set();
 let browser;
+
+// Starts a program that writes its log to stderr.
+function run(program, ...options) {
+	const child = spawn(program, options, {stdio: ["ignore", "ignore", "pipe"], env});
+	const ended = once(child, "close");
+	let said = "", wake = () => {};
+
+	children.add(child);
+	child.stderr.setEncoding("utf8");
+	child.stderr.on("data", data => { said += data; wake(); });
+	child.stderr.on("end", () => wake());
+	return {
+		child,
+		get said() { return said; },
+		// Waits until the pattern is in the log, and returns the match.
+		async says(pattern) {
+			while (!pattern.test(said)) {
+				assert.ok(!child.stderr.readableEnded, `${program} does not say ${pattern}, but: ${said}`);
+				await new Promise(done => { wake = done; });
+			}
+			return said.match(pattern);
+		},
+		async stop(signal = "SIGTERM") {
+			child.kill(signal);
+			await ended;
+			children.delete(child);
+		},
+	};
+}
+
+// A room behind a proxy.
+async function startRoom(...options) {
+	const room = run(CHAT, "-x", "-a", "127.0.0.1", "-p", "0", ...options);
+	const [, port] = await room.says(/^\S+ (?:127\.0\.0\.1:(\d+)|local) Listening for up to /m);
+
+	return Object.assign(room, {
+		port, url: `http://127.0.0.1:${port}/`,
+		// Waits until the log has so many events, and returns them: [address, event].
+		async events(n) {
+			await room.says(new RegExp(`(.*\n){${n}}`));
+			return room.said.trimEnd().split("\n").map(line => line.match(/^\S+Z (\S+) (.*)/).slice(1));
+		},
+	});
+}
 
 async function freePort() {
 	const server = net.createServer().listen(0, "127.0.0.1");
@@ -33,75 +79,132 @@ before(async () => {
 		"-keyout", `${folder}/key.pem`, "-out", `${folder}/cert.pem`], {stdio: "ignore"});
 	writeFileSync(`${folder}/both.pem`, ["cert.pem", "key.pem"].map(f => readFileSync(`${folder}/${f}`)).join(""));
 });
-after(async () => { await browser?.close(); rmSync(folder, {recursive: true}); });
+after(async () => {
+	// a test that fails must neither leave a program behind nor wait for it
+	for (const child of children) {
+		child.kill();
+		child.kill("SIGCONT");
+	}
+	await browser?.close();
+	rmSync(folder, {recursive: true});
+});
 
-// Each program, how it is started with a file of contrib/, and how that file is
-// changed for a test: other ports, names and folders, and a time after which
-// what is idle is ended that is shorter than the test.
+// Each program; how that file of contrib/ is changed for a test: other ports,
+// names and folders, and a time after which what is idle is ended that is
+// shorter than the test; how a room at a path is written there; how the program
+// is started; how it checks the file, and what it then says.
 const proxies = {
 	nginx: {
 		file: "nginx.conf",
-		adapt: text => `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log stderr;
-			events {} http { access_log off;
-			${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(t => `${t}_temp_path ${folder};`).join(" ")}
-			${text.replaceAll("75s", "3s").replace("chat.example;", "localhost;")} }`,
-		command: file => ["nginx", "-c", file, "-e", "stderr"],
+		// its comment tells what belongs into other parts of nginx.conf
+		adapt(text) {
+			const [connections, files] = text.match(/worker_\w+ \d+;$/gm);
+			const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(t => `${t}_temp_path ${folder};`);
+			return `${process.getuid() === 0 ? "user root;" : ""}
+				daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log stderr; ${files}
+				events { ${connections} }
+				http { access_log off; ${temporary.join(" ")}
+				${text.replaceAll("75s", "3s").replace("chat.example;", "localhost;")} }`;
+		},
+		local: path => `unix:${path}:`,
+		start: file => ["nginx", "-c", file, "-e", "stderr"],
+		check: file => ["nginx", "-t", "-c", file, "-e", "stderr"],
+		fine: /^nginx: .* syntax is ok\nnginx: .* test is successful\n$/,
 	},
 	haproxy: {
 		file: "haproxy.cfg",
 		adapt: text => text.replaceAll("75s", "3s"),
-		command: file => ["haproxy", "-f", file],
+		local: path => path,
+		start: file => ["haproxy", "-f", file],
+		check: file => ["haproxy", "-c", "-f", file],
+		fine: /^Configuration file is valid\n$/,
 	},
 	caddy: {
 		file: "Caddyfile",
 		adapt: text => `{\n\tadmin off\n\tauto_https disable_redirects\n}\n${text.replace("chat.example:", "localhost:")}`,
-		command: file => ["caddy", "run", "--adapter", "caddyfile", "--config", file],
+		local: path => `unix/${path}`,
+		start: file => ["caddy", "run", "--adapter", "caddyfile", "--config", file],
+		check: file => ["caddy", "validate", "--adapter", "caddyfile", "--config", file],
+		// that the certificate is our own, and that port 80 is not used, is the test's
+		fine: /^(\{("level":"info"|.*"stapling OCSP"|.*"automatic HTTP->HTTPS redirects are disabled").*\}\n)+Valid configuration\n$/,
 	},
 };
 
-async function startProxy(name, kitchen, garden) {
-	const {file, adapt, command} = proxies[name];
-	const port = await freePort();
-	const text = adapt(readFileSync(CONTRIB + file, "utf8"))
-		.replaceAll("8081", kitchen).replaceAll("8082", garden)
+// Writes the file of a proxy for two rooms, each given by its port or path.
+function configure(name, port, kitchen, garden, change = text => text) {
+	const {file, adapt, local} = proxies[name];
+	const place = room => typeof room === "string" && room.includes("/") ? local(room) : `127.0.0.1:${room}`;
+	const text = adapt(change(readFileSync(CONTRIB + file, "utf8")))
+		.replace("127.0.0.1:8081", place(kitchen)).replace("127.0.0.1:8082", place(garden))
 		.replace(/(listen |bind :|localhost:)443/, (_, start) =>
 			start === "bind :" ? `bind 127.0.0.1:${port}` : start === "listen " ? `listen 127.0.0.1:${port}` : start + port)
 		.replaceAll("/etc/ssl/chat.example", folder);
+
 	writeFileSync(`${folder}/${file}`, text);
-	const [program, ...options] = command(`${folder}/${file}`);
-	const child = spawn(program, options, {stdio: ["ignore", "ignore", "pipe"],
-					       env: {...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder}});
-	let said = "";
-	child.stderr.on("data", data => { said += data; });
-	process.setMaxListeners(0).on("exit", () => child.kill());
+	return `${folder}/${file}`;
+}
+
+// Turns on the password, as the comment in nginx.conf says.
+const withPassword = text => text.replaceAll("#auth_basic", "auth_basic").replaceAll("/etc/nginx/", `${folder}/`);
+
+async function startProxy(name, kitchen, garden, change) {
+	const port = await freePort();
+	const proxy = run(...proxies[name].start(configure(name, port, kitchen, garden, change)));
+
 	for (let open = false; !open;) {
-		assert.equal(child.exitCode, null, said);
+		assert.equal(proxy.child.exitCode, null, proxy.said);
 		const socket = net.connect(port, "127.0.0.1");
 		open = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false)]).catch(() => false);
 		socket.destroy();
 	}
-	return {url: `https://localhost:${port}/`, async stop() { child.kill(); await once(child, "exit"); }};
+	return Object.assign(proxy, {url: `https://localhost:${port}/`});
 }
 
-// The status of a request; a handshake if there is an Origin.
-async function status(url, origin, path = "") {
-	const request = (url.startsWith("https") ? https : http).get(url + path, {
-		rejectUnauthorized: false,
-		headers: origin ? {Origin: origin, Upgrade: "websocket", Connection: "Upgrade",
-				   "Sec-WebSocket-Version": 13, "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} : {},
-	});
+const HANDSHAKE = {Upgrade: "websocket", Connection: "Upgrade",
+		   "Sec-WebSocket-Version": 13, "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="};
+
+// Sends a request, from any address 127.x.x.x, on a connection of its own, and
+// returns the response and, after a handshake, the socket.
+async function ask(url, fields = {}, from = "127.0.0.1") {
+	// no new URL(): the path is sent as it is
+	const [, scheme, host, port, path] = url.match(/^(\w+):\/\/([^/:]+):(\d+)(.*)$/);
+	const request = (scheme === "https" ? https : http).get({
+		host, port, path, family: 4, localAddress: from, agent: false, rejectUnauthorized: false, headers: fields});
+
 	return await new Promise((done, fail) => {
 		request.on("error", fail);
-		request.on("response", r => { r.resume(); done(r.statusCode); });
-		request.on("upgrade", (r, socket) => { socket.destroy(); done(r.statusCode); });
+		request.on("response", response => { response.resume(); done({response, status: response.statusCode}); });
+		request.on("upgrade", (response, socket) => {
+			socket.on("error", () => {});
+			done({response, socket, status: response.statusCode});
+		});
 	});
 }
+
+const status = async (...what) => {
+	const {socket, status: number} = await ask(...what);
+	socket?.destroy();
+	return number;
+};
+
+// What a client can send in the hope that the room takes it for its address.
+const forgeries = [
+	{},
+	{"X-Forwarded-For": "192.0.2.66"},
+	{"x-forwarded-FOR": "192.0.2.66, 2001:db8::66"},
+	{"X-Forwarded-For": ["192.0.2.66", "192.0.2.67"]},
+	{"X-Forwarded-For": "192.0.2.66,"},
+	{"X-Forwarded-For": ""},
+	{"X-Forwarded-For": "anybody\tat all"},
+	{"X-Forwarded-For": "192.0.2.66", "Connection": "Upgrade, X-Forwarded-For"},
+	{"X_Forwarded_For": "192.0.2.66", "Forwarded": "for=192.0.2.66", "X-Real-IP": "192.0.2.66"},
+];
 
 for (const name of Object.keys(proxies)) {
 	test(`${name}: two rooms over TLS, by their paths`, async () => {
-		let kitchen = await startChat("-t", "1");
-		const garden = await startChat("-t", "1");
-		const proxy = await startProxy(name, kitchen.port, garden.port);
+		let kitchen = await startRoom("-t", "1");
+		const garden = await startRoom("-t", "1", "-a", `${folder}/garden.sock`);
+		const proxy = await startProxy(name, kitchen.port, `${folder}/garden.sock`);
 		const secure = {ignoreHTTPSErrors: true};
 		const ann = await person(browser, `${proxy.url}kitchen/`, "Ann", secure);
 		const bob = await person(browser, `${proxy.url}kitchen/`, "Bob", secure);
@@ -113,10 +216,10 @@ for (const name of Object.keys(proxies)) {
 		assert.deepEqual(await texts(carl, "in the garden"), ["in the garden"]);
 		// pages from elsewhere stay out
 		const origin = new URL(proxy.url).origin;
-		assert.equal(await status(proxy.url, origin, "kitchen/"), 101);
-		assert.equal(await status(proxy.url, "https://evil.example", "kitchen/"), 403);
-		assert.equal(await status(proxy.url, null, "kitchen/"), 200);
-		assert.equal(await status(proxy.url, null, "kitchen/nothing"), 404);
+		assert.equal(await status(`${proxy.url}kitchen/`, {...HANDSHAKE, Origin: origin}), 101);
+		assert.equal(await status(`${proxy.url}kitchen/`, {...HANDSHAKE, Origin: "https://evil.example"}), 403);
+		assert.equal(await status(`${proxy.url}kitchen/`), 200);
+		assert.equal(await status(`${proxy.url}kitchen/nothing`), 404);
 		// an hour of silence, in short: the proxy's patience is over several
 		// times, and the heartbeat keeps the line open all the same
 		const beats = await bob.evaluate(address => new Promise(done => {
@@ -132,7 +235,7 @@ for (const name of Object.keys(proxies)) {
 		await say(carl, "still here");
 		await texts(carl, "still here");
 		await say(ann, "said meanwhile");
-		kitchen = await startChat("-t", "1", "-p", String(kitchen.port));
+		kitchen = await startRoom("-t", "1", "-p", kitchen.port);
 		await texts(bob, "said meanwhile");
 		assert.deepEqual(await texts(carl, "still here"), ["in the garden", "still here"]);
 		for (const page of [ann, bob, carl])
@@ -141,19 +244,180 @@ for (const name of Object.keys(proxies)) {
 		await kitchen.stop();
 		await garden.stop();
 	});
+
+	test(`${name}: finds nothing to warn of in its file`, async () => {
+		for (const change of [undefined, withPassword]) {
+			const [program, ...options] = proxies[name].check(configure(name, await freePort(), 1, 2, change));
+			const checked = spawnSync(program, options, {encoding: "utf8", env});
+			assert.match(checked.stderr + checked.stdout, proxies[name].fine);
+			assert.equal(checked.status, 0);
+		}
+	});
+
+	test(`${name}: the room knows a browser's address, which cannot be forged`, async () => {
+		const room = await startRoom("-c", String(forgeries.length));
+		const proxy = await startProxy(name, room.port, room.port);
+		const join = (fields, from) => ask(`${proxy.url}kitchen/`, {...HANDSHAKE, ...fields}, from);
+		const sockets = [];
+
+		for (const fields of forgeries) {
+			const {socket, status: number} = await join(fields, "127.0.0.7");
+			assert.equal(number, 101);
+			sockets.push(socket);
+		}
+		// all of them count as one address, which is full now,
+		assert.equal((await join({"X-Forwarded-For": "127.0.0.9"}, "127.0.0.7")).status, 429);
+		// and another does not become it
+		const {socket, status: number} = await join({"X-Forwarded-For": "127.0.0.7"}, "127.0.0.8");
+		assert.equal(number, 101);
+		const events = await room.events(1 + forgeries.length + 2);
+		assert.deepEqual(events.slice(1), [
+			...forgeries.map((_, k) => ["127.0.0.7", `Client connected (${k + 1} online)`]),
+			["127.0.0.7", `Handshake refused: 429 Too Many Requests (${forgeries.length} clients of this address are here; -c allows more)`],
+			["127.0.0.8", `Client connected (${forgeries.length + 1} online)`]]);
+		for (const s of [...sockets, socket])
+			s.destroy();
+		await proxy.stop();
+		await room.stop();
+	});
+
+	test(`${name}: /metrics is closed, and /kitchen leads to /kitchen/`, async () => {
+		const room = await startRoom();
+		const proxy = await startProxy(name, room.port, room.port);
+
+		for (const path of ["metrics", "metrics?x", "metrics/", "%6detrics", "/metrics", "./metrics", "x/../metrics",
+				    "../kitchen/metrics", "METRICS", "metrics;x", "metrics%3f", "%2fmetrics"]) {
+			assert.equal(await status(`${proxy.url}kitchen/${path}`), 404, path);
+			assert.equal(await status(`${proxy.url}garden/${path.replace("kitchen", "garden")}`), 404, path);
+		}
+		assert.equal(await status(`${room.url}metrics`), 200);
+		for (const path of ["kitchen", "garden"]) {
+			const {response} = await ask(proxy.url + path);
+			const address = new URL(response.headers.location, proxy.url + path).href;
+			assert.equal(response.statusCode, 301);
+			assert.equal(address, `${proxy.url}${path}/`);
+			assert.equal(await status(address), 200);
+		}
+		await proxy.stop();
+		await room.stop();
+	});
 }
+
+test("a handshake that comes past the proxy is refused, and the log says why", async () => {
+	const room = await startRoom();
+	const why = last => `Handshake refused: 400 Bad Request (-x, and X-Forwarded-For ends with "${last}": does the proxy send it?)`;
+
+	assert.equal(await status(room.url, HANDSHAKE), 400);
+	assert.equal(await status(room.url, {...HANDSHAKE, "X-Forwarded-For": "192.0.2.7, nobody"}), 400);
+	assert.equal(await status(room.url), 200);
+	assert.equal(await status(`${room.url}metrics`), 200);
+	const events = await room.events(3);
+	assert.deepEqual(events.slice(1).map(([, event]) => event), [why(""), why("nobody")]);
+	await room.stop();
+});
+
+test("haproxy: its health check finds a room down, hung, and up again", async () => {
+	// with -o a room answers to one Host only, that of the check, too
+	const options = ["-o", "chat.example"];
+	let kitchen = await startRoom(...options);
+	const garden = await startRoom(...options);
+	const proxy = await startProxy("haproxy", kitchen.port, garden.port, text => text.replace("inter 2s", "inter 500ms"));
+	const both = async () => [await status(`${proxy.url}kitchen/`, {Host: "chat.example"}),
+				  await status(`${proxy.url}garden/`, {Host: "chat.example"})];
+
+	assert.deepEqual(await both(), [200, 200]);
+	await kitchen.stop();
+	await proxy.says(/kitchen\/kitchen is DOWN, reason: Layer4/);
+	assert.deepEqual(await both(), [503, 200]);
+	kitchen = await startRoom(...options, "-p", kitchen.port);
+	await proxy.says(/kitchen\/kitchen is UP, reason: Layer7 check passed, code: 200/);
+	assert.deepEqual(await both(), [200, 200]);
+	// the kernel still accepts connections for it
+	kitchen.child.kill("SIGSTOP");
+	await proxy.says(/kitchen\/kitchen is DOWN, reason: Layer7 timeout/);
+	assert.deepEqual(await both(), [503, 200]);
+	kitchen.child.kill("SIGCONT");
+	await proxy.says(/(kitchen\/kitchen is UP[^]*){2}/);
+	assert.deepEqual(await both(), [200, 200]);
+	await proxy.stop();
+	await kitchen.stop();
+	await garden.stop();
+});
+
+test("nginx: 64 people can share an address, which cannot take all connections", async () => {
+	const kitchen = await startRoom();
+	const garden = await startRoom("-c", "0");
+	const proxy = await startProxy("nginx", kitchen.port, garden.port);
+	const visit = async (path, from) => [await status(proxy.url + path, {}, from), await ask(proxy.url + path, HANDSHAKE, from)];
+
+	// all of them are in both rooms, and come at once
+	const visits = await Promise.all(Array.from({length: 128}, (_, k) => visit(k % 2 ? "kitchen/" : "garden/", "127.0.0.7")));
+	assert.deepEqual(visits.map(([page, joined]) => [page, joined.status]), visits.map(() => [200, 101]));
+	// one who does not stop there
+	const joined = [];
+	while (joined.at(-1)?.status !== 429)
+		joined.push(await ask(`${proxy.url}garden/`, HANDSHAKE, "127.0.0.8"));
+	assert.equal(joined.length, 201);
+	await proxy.says(/limiting connections by zone "chat_connections", client: 127\.0\.0\.8,/);
+	// one who asks and asks
+	for (let answers = []; !answers.includes(429);)
+		answers = await Promise.all(Array.from({length: 50}, () => status(`${proxy.url}garden/`, {}, "127.0.0.9")));
+	await proxy.says(/limiting requests, .* by zone "chat_requests", client: 127\.0\.0\.9,/);
+	// all the others notice nothing of that
+	const [page, other] = await visit("garden/", "127.0.0.10");
+	assert.deepEqual([page, other.status], [200, 101]);
+	for (const {socket} of [other, ...joined, ...visits.map(v => v[1])])
+		socket?.destroy();
+	await proxy.stop();
+	await kitchen.stop();
+	await garden.stop();
+});
+
+test("nginx: a password for one room", async () => {
+	// the command that nginx.conf names
+	const [command] = withPassword(readFileSync(`${CONTRIB}nginx.conf`, "utf8")).match(/echo "ann:.*$/m);
+	execFileSync("sh", ["-c", command.replace("passwd", "passwd -stdin")], {input: "salt and pepper\n"});
+	const kitchen = await startRoom();
+	const garden = await startRoom();
+	const proxy = await startProxy("nginx", kitchen.port, garden.port, withPassword);
+	const url = `${proxy.url}kitchen/`;
+
+	// without it, or with another: no page and no room, but the other room
+	assert.equal(await status(url), 401);
+	assert.equal(await status(url, HANDSHAKE), 401);
+	for (const httpCredentials of [undefined, {username: "ann", password: "pepper"}]) {
+		const stranger = await person(browser, `${proxy.url}garden/`, null, {ignoreHTTPSErrors: true, httpCredentials});
+		assert.equal(await stranger.evaluate(address => new Promise(done => {
+			const socket = new WebSocket(address);
+			socket.onopen = () => done("open");
+			socket.onclose = event => done(event.code);
+		}), url.replace("https", "wss")), 1006);
+		const answer = stranger.waitForResponse(url);
+		await stranger.goto(url).catch(() => {});
+		assert.equal((await answer).status(), 401);
+		await stranger.context().close();
+	}
+	// with it, the page joins and talks
+	const insider = {ignoreHTTPSErrors: true, httpCredentials: {username: "ann", password: "salt and pepper"}};
+	const ann = await person(browser, url, "Ann", insider);
+	const bob = await person(browser, url, "Bob", insider);
+	await say(ann, "just us");
+	assert.deepEqual(await texts(bob, "just us"), ["just us"]);
+	assert.deepEqual((await kitchen.events(3)).slice(1), [
+		["127.0.0.1", "Client connected (1 online)"], ["127.0.0.1", "Client connected (2 online)"]]);
+	for (const page of [ann, bob])
+		await page.context().close();
+	await proxy.stop();
+	await kitchen.stop();
+	await garden.stop();
+});
 
 // ---- systemd ----
 
 async function activate(address) {
-	const child = spawn("systemd-socket-activate", ["-l", address, CHAT, "-t", "1"], {stdio: ["ignore", "ignore", "pipe"]});
-	let said = "";
-	process.on("exit", () => child.kill());
-	child.stderr.on("data", data => { said += data; });
-	while (!said.includes("Listening on"))
-		await once(child.stderr, "data");
-	return {async stop() { child.kill(); await once(child, "exit"); },
-		async logged(text) { while (!said.includes(text)) await once(child.stderr, "data"); }};
+	const room = run("systemd-socket-activate", "-l", address, CHAT, "-t", "1");
+	await room.says(/Listening on/);
+	return room;
 }
 
 test("systemd starts the room when somebody comes, with its socket", async () => {
@@ -163,7 +427,7 @@ test("systemd starts the room when somebody comes, with its socket", async () =>
 
 	await say(ann, "hello");
 	assert.deepEqual(await texts(ann, "hello"), ["hello"]);
-	await room.logged("Client connected (1 online)");
+	await room.says(/Client connected \(1 online\)/);
 	await ann.context().close();
 	await room.stop();
 });
@@ -176,19 +440,20 @@ test("a unix-domain socket, for a proxy", async () => {
 	assert.equal(answer.statusCode, 200);
 	answer.resume();
 	await once(answer, "end");
-	const upgraded = await new Promise((done, fail) => http.get({socketPath: path, path: "/", headers: {
-		Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": 13,
-		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}}).on("upgrade", (r, socket) => done(socket)).on("error", fail));
-	await room.logged("local Client connected (1 online)");
+	const upgraded = await new Promise((done, fail) => http.get({socketPath: path, path: "/", headers: HANDSHAKE})
+		.on("upgrade", (r, socket) => done(socket)).on("error", fail));
+	await room.says(/ local Client connected \(1 online\)/);
 	upgraded.destroy();
-	await room.logged("local Client disconnected: lost, the connection ended early (0 online)");
+	await room.says(/ local Client disconnected: lost, the connection ended early \(0 online\)/);
 	await room.stop();
 });
 
 test("systemd finds nothing wrong with its units, and the service safe", async () => {
 	for (const unit of ["chat.service", "chat.socket"])
 		writeFileSync(`${folder}/${unit}`, readFileSync(CONTRIB + unit, "utf8").replace("/usr/local/bin/chat", CHAT));
-	execFileSync("systemd-analyze", ["verify", "chat.service", "chat.socket"], {cwd: folder});
+	const verified = spawnSync("systemd-analyze", ["verify", "chat.service", "chat.socket"], {cwd: folder, encoding: "utf8"});
+	assert.equal(verified.status, 0);
+	assert.doesNotMatch(verified.stderr, /chat\./);
 	const said = execFileSync("systemd-analyze", ["security", "--offline=true", "--no-pager", "--threshold=20", "./chat.service"], {cwd: folder});
 	assert.match(String(said), /Overall exposure level for chat.service: [01]\.\d/);
 });
