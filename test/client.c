@@ -172,15 +172,22 @@ static int try_to_dial(const struct server *s, int fd)
 	return connect(fd, (void *)&a, sizeof a);
 }
 
-int dial(const struct server *s)
+int dial_narrow(const struct server *s, int size)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 	struct timeval wait = {.tv_sec = WAIT / 1000};
 
+	if (size > 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 	ck_assert_msg(try_to_dial(s, fd) == 0, "connect: %s", strerror(errno));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
 	return fd;
+}
+
+int dial(const struct server *s)
+{
+	return dial_narrow(s, 0);
 }
 
 bool is_listening(const struct server *s)

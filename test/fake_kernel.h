@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,9 @@ static int fake_clock_gettime(clockid_t clock, struct timespec *t);
 #define getsockname(fd, address, size) fake_getsockname(fd, address, size)
 #define connect(fd, address, size)     fake_connect(fd, address, size)
 #define open(path, flags)              fake_open(path, flags)
+#define lstat(path, out)               fake_lstat(path, out)
+#define unlink(path)                   fake_unlink(path)
+#define umask(mask)                    fake_umask(mask)
 #define write(fd, data, n)             fake_write(fd, data, n)
 #define getrlimit(resource, r)         fake_getrlimit(resource, r)
 #define setrlimit(resource, r)         fake_setrlimit(resource, r)

@@ -18,6 +18,7 @@
 	SUITE(wire)   \
 	SUITE(hurt)   \
 	SUITE(crowd)  \
+	SUITE(abuse)  \
 	SUITE(soak)   \
 	SUITE(faults)
 /* clang-format on */

@@ -21,6 +21,7 @@
 #define CROWD "test/build/crowd/chat"
 #define TIGHT "test/build/tight/chat"
 #define DRIP  "test/build/drip/chat"
+#define BUSY  "test/build/busy/chat"
 
 /* ---- A server under test ---- */
 
@@ -59,6 +60,8 @@ void expect_metric(struct server *s, const char *name, long value);
 /* ---- A client, blocking, by hand ---- */
 
 int dial(const struct server *s);
+/* With a receive buffer of so many bytes from the start, or 0. */
+int dial_narrow(const struct server *s, int size);
 bool is_listening(const struct server *s);
 void send_all(int fd, const void *data, size_t len);
 void send_string(int fd, const char *text); /* its bytes, without a frame */

@@ -21,6 +21,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,9 +40,17 @@
 /* ---- What the subjects share ---- */
 
 static const char handshake[] = HANDSHAKE "\r\n";
+static const unsigned char pongs[] = {0x8a, 0x80, 0, 0, 0, 0,
+				      0x8a, 0x80, 0, 0, 0, 0};
 
-/* Each line of the log begins so. */
+/* Each line of the log begins so; and one about a client of a unix-domain
+   socket, as the tests make them, goes on with "local". */
 #define LOG "to 2: 1970-01-01T00:00:00Z "
+
+/* A notice of a server that was started in 1970. */
+#define NOTICE(online, said, heartbeat)         \
+	"{\"online\":" online ",\"said\":" said \
+	",\"since\":0,\"heartbeat\":" heartbeat ",\"max\":4096}"
 
 static char program[] = "chat", quiet[] = "-q";
 static char *quiet_chat[] = {program, quiet, NULL};
@@ -65,6 +75,7 @@ static void clear_table(void)
 	loop.slots = TABLE_SIZE;
 	loop.tick_after = loop.heartbeat_after = 25;
 	room.members_max = CLIENTS_MAX;
+	room.patience = PATIENCE;
 }
 
 static void set_address(struct sockaddr_storage *a, int family, const char *ip,
@@ -87,7 +98,6 @@ static struct client *make_client(int fd, enum state state)
 	clear_table();
 	clients[0] = (struct client){0};
 	entry_take(0, fd, state);
-	strcpy(clients[0].peer, "who");
 	ws_init(&clients[0].ws, buffers[0]);
 	return &clients[0];
 }
@@ -97,8 +107,8 @@ static struct client *make_member(void)
 {
 	struct client *c = make_client(7, OPEN);
 
-	room.members = room.announced = 1;
-	c->credit = 100;
+	room.members = c->told = 1;
+	c->credit = 20 * FRAME_COST; /* as a newcomer's */
 	return c;
 }
 
@@ -136,11 +146,14 @@ static const char *reply_text(void)
 
 #include "kernel/listening.c"
 #include "kernel/starting.c"
+#include "kernel/addresses.c"
 #include "kernel/accepting.c"
 #include "kernel/transfer.c"
 #include "kernel/loop.c"
 #include "kernel/texts.c"
 #include "kernel/member.c"
+#include "kernel/credit.c"
+#include "kernel/notices.c"
 #include "kernel/deadlines.c"
 #include "kernel/ring.c"
 
@@ -157,11 +170,14 @@ Suite *kernel_suite(void)
 
 	ADD(listening);
 	ADD(starting);
+	ADD(addresses);
 	ADD(accepting);
 	ADD(transfer);
 	ADD(loop);
 	ADD(texts);
 	ADD(member);
+	ADD(credit);
+	ADD(notices);
 	ADD(deadlines);
 	ADD(ring);
 	return suite;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The whole server with sockets that are not there: an input is a script of
- * what clients do, two bytes a step.  All that they are sent must be what a
- * ring without end would have held, from where they came in, without a gap;
- * frames must stay whole; nothing may follow a Close; and a witness, who reads
- * all at once and answers pings, must never be dropped, and must have all
- * before the server waits.
+ * what clients do, two bytes a step; one of odd length runs with -l 1.  All
+ * that they are sent must be what a ring without end would have held, from
+ * where they came in, without a gap; frames must stay whole; nothing may follow
+ * a Close; a notice must count the messages before it, and be the server's; and
+ * a witness, who reads all at once and answers pings, must never be dropped,
+ * and must have all before the server waits.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,7 +33,11 @@ struct peer {
 	uint64_t place; /* the offset in the ring of its next byte */
 	char tail[5];   /* of the response */
 	unsigned char header[WS_SERVER_HEADER];
-	size_t got, left; /* bytes of a header; of a payload to come */
+	size_t got, left;      /* bytes of a header; of a payload to come */
+	char text[126];        /* the payload */
+	size_t len;            /* of it, so far */
+	uint64_t heard, said;  /* messages; and by its first notice, before */
+	bool notified, member; /* it had a notice; it was in the room */
 };
 
 static struct peer peers[SOCKETS];
@@ -40,6 +45,7 @@ static unsigned char shadow[SHADOW]; /* the ring without an end */
 static uint64_t known, time_ms;
 static size_t sip = ENDLESS; /* bytes that a recv() brings at most */
 static unsigned serial;
+static uint64_t crowded; /* connections that made room */
 
 #define MUST(ok)                 \
 	do {                     \
@@ -59,13 +65,41 @@ static bool readable(const struct peer *p)
 	return p->from < p->to || p->fin || p->reset;
 }
 
+/* What holds whenever the server waits. */
+static void check_room(int wait)
+{
+	MUST(peers[0].place == ring.head);
+	/* it pays for congestion, and with -l 0 for each anew */
+	if (room.congested)
+		MUST(room.patience > 0 && wait <= (int)room.patience);
+	else
+		MUST(options.rate > 0 || room.patience == PATIENCE);
+	MUST(loop.lines == 0 || wait <= 1000);
+	for (int i = 0; i < loop.used; i++) {
+		const struct client *c = &clients[i];
+		int same = 0;
+
+		if (table[i].fd >= FIRST)
+			peers[table[i].fd - FIRST].member = c->state == OPEN;
+		if (c->state != OPEN)
+			continue;
+		for (int k = 0; k < loop.used; k++)
+			same += clients[k].state == OPEN &&
+				is_same_home(&c->address, &clients[k].address);
+		MUST(same <= options.address_max);
+		MUST(c->told == room.members || wait <= 1000);
+		MUST(options.rate == 0 || c->credit > 0 ||
+		     !(table[i].events & POLLIN));
+	}
+}
+
 static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 {
 	int ready = 0;
 
 	if (fds != table) /* log_event() asks whether stderr would block */
 		return 0;
-	MUST(peers[0].place == ring.head);
+	check_room(wait);
 	for (nfds_t i = 0; i < n; i++) {
 		struct peer *p =
 			&peers[fds[i].fd < FIRST ? 0 : fds[i].fd - FIRST];
@@ -90,11 +124,17 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 	return ready;
 }
 
+/* Three peers, one after the other, have the same address. */
 static int fake_accept(int fd, void *address, socklen_t *size)
 {
+	struct sockaddr_in *four = address;
+
 	for (int k = 0; k < SOCKETS; k++) {
 		if (peers[k].waits) {
 			peers[k].waits = false;
+			four->sin_family = AF_INET;
+			four->sin_addr.s_addr = htonl(0xc0000200 + k / 3);
+			four->sin_port = 1;
 			return FIRST + k;
 		}
 	}
@@ -108,6 +148,9 @@ static ssize_t fake_recv(int fd, void *data, size_t n, int flags)
 
 	sync_shadow();
 	MUST(n > 0 && p->used);
+	for (int i = 0; i < loop.used; i++)
+		MUST(table[i].fd != fd || clients[i].state != OPEN ||
+		     options.rate == 0 || (int)n <= clients[i].credit);
 	if (p->reset) {
 		errno = ECONNRESET;
 		return -1;
@@ -144,6 +187,44 @@ static void frame(struct peer *p, int first, const void *data, size_t n)
 	arrive(p, f, 6 + n);
 }
 
+/* Only the server's own notices begin so. */
+static void check_notice(struct peer *p)
+{
+	char want[sizeof p->text];
+	unsigned online = 0;
+	uint64_t said = 0;
+
+	p->text[p->len] = '\0';
+	MUST(sscanf(p->text, NOTICE_START "%u,\"said\":%" SCNu64, &online,
+		    &said) == 2);
+	snprintf(want, sizeof want,
+		 NOTICE_START "%u,\"said\":%" PRIu64
+			      ",\"since\":7,\"heartbeat\":5,\"max\":%d}",
+		 online, said, MESSAGE_MAX);
+	MUST(strcmp(p->text, want) == 0);
+	MUST(online > 0 && online <= CLIENTS_MAX);
+	if (!p->notified && p != peers)
+		p->said = said - p->heard;
+	p->notified = true;
+	MUST(said == p->said + p->heard);
+}
+
+static void hear_frame(struct peer *p)
+{
+	const size_t n = sizeof NOTICE_START - 1;
+	int opcode = p->header[0] & 0x0f;
+
+	p->last = opcode == WS_CLOSE;
+	if (p == peers && opcode == WS_PING)
+		frame(p, 0x8a, "", 0);
+	if (opcode != WS_TEXT && opcode != WS_BINARY)
+		return;
+	if (p->len >= n && memcmp(p->text, NOTICE_START, n) == 0)
+		check_notice(p);
+	else
+		p->heard++;
+}
+
 /* One byte more of what a peer gets: frames, after a response's empty line. */
 static void hear(struct peer *p, unsigned char byte)
 {
@@ -155,24 +236,19 @@ static void hear(struct peer *p, unsigned char byte)
 		return;
 	}
 	if (p->left > 0) {
+		p->text[p->len++] = (char)byte;
 		p->left--;
 	} else {
+		/* no frame is longer than MESSAGE_MAX, which is 125 */
 		p->header[p->got++] = byte;
-		MUST(p->got > 1 || (byte & 0xf0) == 0x80);
-		if (p->got == 2 && byte < 126)
-			p->left = byte, p->got = 10;
-		MUST(p->got != 2 || byte == 126);
-		if (p->got == 4)
-			p->left = (size_t)p->header[2] << 8 | p->header[3],
-			p->got = 10;
-		if (p->got == 10)
-			p->got = 0;
-		else
+		MUST(p->got > 1 ? byte <= 125 : (byte & 0xf0) == 0x80);
+		if (p->got == 1)
 			return;
+		p->left = byte;
+		p->got = p->len = 0;
 	}
-	p->last = p->left == 0 && (p->header[0] & 0x0f) == WS_CLOSE;
-	if (p == peers && p->left == 0 && (p->header[0] & 0x0f) == WS_PING)
-		frame(p, 0x8a, "", 0);
+	if (p->left == 0)
+		hear_frame(p);
 }
 
 static ssize_t fake_send(int fd, const void *data, size_t n, int flags)
@@ -229,6 +305,10 @@ static int fake_fcntl(int fd, int command, int flags)
 static int fake_setsockopt(int fd, int level, int option, const void *value,
 			   socklen_t size)
 {
+	/* a newcomer took the place of this one, which was no member */
+	if (option == SO_LINGER && crowded < totals.ended[CROWDED])
+		MUST(!peers[fd - FIRST].member);
+	crowded = totals.ended[CROWDED];
 	return 0;
 }
 
@@ -254,6 +334,19 @@ static void message(struct peer *p, size_t len, bool cut)
 	if (cut)
 		frame(p, 0x01, text, 5);
 	frame(p, cut ? 0x80 : 0x81, cut ? text + 5 : text, len - (cut ? 5 : 0));
+}
+
+/* Sends what looks like a notice, as a message of text, of bytes, or in two
+   parts. */
+static void forge(struct peer *p, int how)
+{
+	static const char text[] = NOTICE_START "9}";
+	const size_t n = sizeof text - 1;
+
+	if (how == 2)
+		frame(p, 0x01, text, 5);
+	frame(p, how == 2 ? 0x80 : 0x81 + how, text + (how == 2 ? 5 : 0),
+	      n - (how == 2 ? 5 : 0));
 }
 
 static void come(struct peer *p)
@@ -289,13 +382,13 @@ static void step(unsigned op, unsigned char arg, const unsigned char *more,
 	case 12: sip = arg > 200 ? ENDLESS : 1 + arg; break;
 	case 13: arrive(p, get, sizeof get - 1); break;
 	case 14: message(&peers[0], arg, arg % 2); break;
-	case 15: break;
+	case 15: forge(p, arg % 3); break;
 	}
 	for (int k = 0; k < 3 && op % 16 > 6; k++)
 		run_once();
 }
 
-static void reset(void)
+static void reset(int rate)
 {
 	memset(peers, 0, sizeof peers);
 	memset(clients, 0, sizeof clients);
@@ -305,16 +398,19 @@ static void reset(void)
 	memset(&totals, 0, sizeof totals);
 	for (int i = 0; i < TABLE_SIZE; i++)
 		table[i] = (struct pollfd){.fd = -1};
-	loop.slots = TABLE_SIZE;
+	loop.slots = 1 + CLIENTS_MAX + SPARE_SLOTS; /* fewer than sockets */
 	room.members_max = CLIENTS_MAX;
-	options.rate = 0;
+	room.patience = PATIENCE;
+	totals.since = 7;
+	options.address_max = 2;
+	options.rate = rate;
 	options.heartbeat = 5;
 	options.history = 3;
-	known = 0;
+	known = crowded = 0;
 	time_ms = 1000;
 	serial = 0;
 	sip = ENDLESS;
-	entry_take(entry_make_free(), 3, LISTENING);
+	entry_take(entry_find_free(), 3, LISTENING);
 	tick(); /* as main() does */
 	come(&peers[0]);
 	step(1, 0, NULL, 0); /* index 1; the witness comes by hand */
@@ -326,7 +422,7 @@ static void reset(void)
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	reset();
+	reset(size % 2);
 	MUST(room.members == 1);
 	for (size_t i = 0; i + 1 < size && known < SHADOW / 2; i += 2)
 		step(data[i], data[i + 1], data + i + 2, size - i - 2);

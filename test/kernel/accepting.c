@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Accepting connections, and the table that they are put in. */
 
+/* How descriptors 5 and 6 are set up. */
+#define WELCOME_5 "nonblocking 5\nnodelay 5 1\nunsent 5 16384\nrecv 5\n"
+#define WELCOME_6 "nonblocking 6\nnodelay 6 1\nunsent 6 16384\nrecv 6\n"
+
 START_TEST(accepts_until_backlog_is_empty)
 {
+	struct address a;
+
 	make_client(3, LISTENING);
 	set_address(&outward_address, AF_INET, "192.0.2.99", 4321);
+	a = to_address(&outward_address);
 	queue_answer("accept", -1, EINTR);
 	queue_answer("accept", 5, 0);
 	queue_answer("accept", -1, ECONNABORTED);
@@ -12,14 +19,28 @@ START_TEST(accepts_until_backlog_is_empty)
 	queue_answer("fcntl", -1, EPERM); /* it stays blocking */
 	queue_answer("accept", 6, 0);
 	accept_batch(0);
-	EXPECT_CALLS(
-		"accept 3\naccept 3\nnonblocking 5\nnodelay 5 1\nrecv 5\n"
-		"accept 3\naccept 3\nnonblocking 8\nclose 8\n"
-		"accept 3\nnonblocking 6\nnodelay 6 1\nrecv 6\naccept 3\n");
+	EXPECT_CALLS("accept 3\naccept 3\n" WELCOME_5
+		     "accept 3\naccept 3\nnonblocking 8\nclose 8\n"
+		     "accept 3\n" WELCOME_6 "accept 3\n");
 	ck_assert_int_eq(loop.shortage, NO_SHORTAGE);
 	ck_assert(table[1].fd == 5 && table[2].fd == 6);
 	ck_assert_int_eq(clients[2].state, REQUEST);
-	ck_assert_str_eq(clients[2].peer, "192.0.2.99:4321");
+	ck_assert_mem_eq(clients[2].address.ip, a.ip, sizeof a.ip);
+	ck_assert_uint_eq(clients[2].address.port, 4321);
+	ck_assert(clients[1].arrived == 1 && clients[2].arrived == 2);
+	ck_assert_int_eq(loop.newest, 2);
+}
+END_TEST
+
+/* As on a unix-domain socket: the kernel has no limit for what waits unsent. */
+START_TEST(limits_send_buffer_instead_of_unsent_bytes)
+{
+	clear_table();
+	queue_answer("setsockopt", 0, 0);
+	queue_answer("setsockopt", -1, EOPNOTSUPP);
+	welcome(0, 5, &outward_address);
+	EXPECT_CALLS("nonblocking 5\nnodelay 5 1\nunsent 5 16384\n"
+		     "send 5 16384\nrecv 5\n");
 }
 END_TEST
 
@@ -31,13 +52,14 @@ START_TEST(accepts_again_after_next_tick)
 
 	make_client(3, LISTENING);
 	entry_take(1, 7, OPEN);
+	clients[1].credit = 1;
 	options.quiet = false;
 	loop.shortage = _i == 2 ? OF_MEMORY : NO_SHORTAGE;
 	queue_answer("accept", -1, _i == 0 ? EWOULDBLOCK : EMFILE);
 	accept_batch(0);
 	if (_i > 0)
 		sprintf(want + 9,
-			LOG "who Cannot accept: %s; trying again in 1 s\n",
+			LOG "local Cannot accept: %s; trying again in 1 s\n",
 			strerror(EMFILE));
 	EXPECT_CALLS(want);
 	run_once();
@@ -64,30 +86,191 @@ START_TEST(reuses_first_free_entry)
 {
 	make_client(3, LISTENING);
 	for (int i = 1; i < 6; i++)
-		entry_take(entry_make_free(), 10 + i, OPEN);
+		entry_take(entry_find_free(), 10 + i, OPEN);
 	entry_free(4);
 	entry_free(2);
 	ck_assert_int_eq(loop.used, 6);
-	ck_assert_int_eq(entry_make_free(), 2);
+	ck_assert_int_eq(entry_find_free(), 2);
 	entry_take(2, 12, OPEN);
-	ck_assert_int_eq(entry_make_free(), 4);
+	ck_assert_int_eq(entry_find_free(), 4);
 	entry_free(5);
 	ck_assert(loop.used == 4 && table[5].fd == -1);
 	EXPECT_CALLS("close 14\nclose 12\nclose 15\n");
-	/* in a full table, the longest waiting outside the room makes way */
-	for (int i = 1; i < TABLE_SIZE; i++) {
-		entry_take(i, 10, i == 9 || i == 11 ? REQUEST : OPEN);
-		clients[i].ticks = i == 11 ? 4 : 5;
+	loop.slots = 4;
+	ck_assert_int_eq(entry_find_free(), -1);
+}
+END_TEST
+
+/* ---- The full table ---- */
+
+/* Fills a table from words: the letter of a state, the ticks in it, an address
+   (a to k are 192.0.2.97 to 107; l is of this machine), and when it arrived.
+   The last to arrive is the newest entry. */
+static void fill_table(const char *words)
+{
+	static const char letters[] = ".LQPOCDX"; /* as enum state has them */
+	struct client *c = clients, *newest = c;
+
+	clear_table();
+	for (; *words != '\0'; words += words[4] != '\0' ? 5 : 4, c++) {
+		int i = (int)(c - clients);
+
+		entry_take(i, 10 + i,
+			   (enum state)(strchr(letters, *words) - letters));
+		c->ticks = (unsigned)(words[1] - '0');
+		c->address = (struct address){{[10] = 0xff, [11] = 0xff}, 1};
+		c->address.ip[12] = words[2] == 'l' ? 127 : 192;
+		c->address.ip[15] = (unsigned char)words[2];
+		c->arrived = (uint64_t)(words[3] - '0');
+		if (newest->arrived < c->arrived)
+			newest = c;
 	}
-	ck_assert_int_eq(entry_make_free(), 9);
-	EXPECT_CALLS("linger 10 1 0\nclose 10\n");
+	loop.newest = (int)(newest - clients);
+	loop.slots = loop.used;
+}
+
+/* A table; -c and -x; which entry makes room for a newcomer, or -1. */
+static const struct {
+	const char *table;
+	int address_max, proxied, victim;
+} crowds[] = {
+	/* the oldest request by arrival; the newest only after a second */
+	{"O9a1 Q0b2 Q0c3", 1, 0, 1},
+	{"Q0a2 Q0b1 Q0c3", 1, 0, 1},
+	{"Q0c4 Q0a2 Q0b3 Q0d5", 1, 0, 1},
+	{"Q9a2 Q0b3 Q0c1", 1, 0, 2},
+	{"O9a1 P1b2 Q1c3", 1, 0, -1},
+	{"O9a1 P1b2 Q2c3", 1, 0, 2},
+	{"P9a1 Q0b2 Q0c3", 1, 0, 1},
+	/* or the oldest response, after a second */
+	{"O9a1 P2b2 Q1c3", 1, 0, 1},
+	{"P2a2 P2b1 Q0c3", 1, 0, 1},
+	{"P1a1 P2b3 P2c2 Q0d4", 1, 0, 2},
+	/* but no other */
+	{"L9a0 O9b1 C9c2 D9d3 D9e4", 1, 0, -1},
+	{"X9a1 O9b2", 1, 0, -1},
+	/* of an address that has more than half of those outside the room,
+	   its oldest one, but a response only after a second */
+	{"Q9a1 Q0b2 Q0b3", 1, 0, 1},
+	{"Q9a1 Q0b3 Q0b2 Q0b4", 1, 0, 2},
+	{"Q9a1 Q9a2 Q0b3 Q0b4", 1, 0, 0},
+	{"Q9a1 O9b2 C9b3 Q0b4", 1, 0, 0},
+	{"O9a1 Q0b2", 1, 0, 1},
+	{"Q9a1 D2b2 Q0b3", 1, 0, 1},
+	{"Q9a1 D1b2 Q0b3", 1, 0, 2},
+	{"Q9a1 P2b2 Q0b3", 1, 0, 1},
+	{"Q9a1 P1b2 Q0b3", 1, 0, 2},
+	{"Q9a1 D1b2 D1b3", 1, 0, -1},
+	/* unless -c does not limit it */
+	{"Q9a1 Q0b2 Q0b3", 0, 0, 0},
+	{"Q9a1 Q0l2 Q0l3", 1, 0, 0},
+	/* or all come by way of a proxy */
+	{"Q9a1 Q0b2 Q0b3", 1, 1, 0},
+};
+
+START_TEST(makes_room_by_dropping_oldest)
+{
+	fill_table(crowds[_i].table);
+	options.address_max = crowds[_i].address_max;
+	options.proxied = crowds[_i].proxied;
+	ck_assert_int_eq(find_victim(), crowds[_i].victim);
+	ck_assert_int_eq(make_room(), crowds[_i].victim >= 0);
+	if (crowds[_i].victim < 0) {
+		EXPECT_CALLS("");
+	} else {
+		ck_assert_int_eq(table[crowds[_i].victim].fd, -1);
+		ck_assert_uint_eq(totals.ended[CROWDED], 1);
+		/* there is room now */
+		clear_calls();
+		ck_assert(make_room());
+		EXPECT_CALLS("");
+	}
+}
+END_TEST
+
+START_TEST(makes_room_once_for_each_batch)
+{
+	fill_table("L0a0 Q0b1 Q0c2 Q0d3");
+	queue_answer("accept", 5, 0);
+	queue_answer("accept", 6, 0);
+	accept_batch(0);
+	EXPECT_CALLS("linger 11 1 0\nclose 11\naccept 10\n" WELCOME_5);
+	ck_assert(table[1].fd == 5 && table[2].fd == 12);
+	ck_assert_int_eq(loop.shortage, NO_SHORTAGE);
+}
+END_TEST
+
+/* A shortage that is worse stays. */
+START_TEST(full_table_is_a_shortage_until_an_entry_is_free)
+{
+	for (int was = NO_SHORTAGE; was <= OF_MEMORY; was++) {
+		int is = was == NO_SHORTAGE ? OF_ENTRIES : was;
+		int then = is == OF_ENTRIES ? NO_SHORTAGE : is;
+
+		fill_table("L0a0 O0b1 O0c2");
+		loop.shortage = (unsigned char)was;
+		accept_batch(0);
+		ck_assert_int_eq(loop.shortage, is);
+		ck_assert_int_eq(poll_events(&clients[0]), 0);
+		entry_free(2);
+		ck_assert_int_eq(loop.shortage, then);
+		loop.shortage = (unsigned char)is;
+		tick();
+		ck_assert_int_eq(loop.shortage, NO_SHORTAGE);
+		ck_assert_int_eq(poll_events(&clients[0]), POLLIN);
+	}
+	EXPECT_CALLS("close 12\nclose 12\nclose 12\nclose 12\n");
+}
+END_TEST
+
+/* Members are still read; the tick comes in a second.  An entry that is freed
+   in a pass opens the listener, which comes before it, in the same pass. */
+START_TEST(full_table_stops_accepting_only)
+{
+	fill_table("L0a0 O0b1 O0c2");
+	clients[1].credit = clients[2].credit = 1;
+	loop.shortage = OF_ENTRIES;
+	options.heartbeat = options.history = 0;
+	run_once();
+	EXPECT_CALLS("poll 3 1000\n");
+	ck_assert(table[0].events == 0 && table[1].events == POLLIN);
+	loop.shortage = OF_ENTRIES;
+	set_state(1, DEAD);
+	run_once();
+	EXPECT_CALLS("close 11\npoll 3 24000\n");
+	ck_assert(table[0].events == POLLIN && table[2].events == POLLIN);
+}
+END_TEST
+
+/* Listeners come first in the table, but are handled when those who leave in
+   the same pass have left: none is dropped for the newcomer. */
+START_TEST(accepts_after_reading_the_others)
+{
+	fill_table("L0a0 L0a1 Q0b2 D0c3 Q0d4");
+	loop.tick_after = 1;
+	for (int i = 0; i < 4; i++)
+		table[i].revents = i == 0 ? 0 : POLLIN;
+	queue_answer("poll", 3, 0);
+	queue_answer("recv", -1, EAGAIN);
+	queue_answer("recv", 0, 0);
+	queue_answer("accept", 5, 0);
+	run_once();
+	EXPECT_CALLS("poll 5 1000\nrecv 12\nrecv 13\nclose 13\n"
+		     "accept 11\n" WELCOME_5);
+	ck_assert_int_eq(table[3].fd, 5);
 }
 END_TEST
 
 static void add_accepting_tests(TCase *t)
 {
 	tcase_add_test(t, accepts_until_backlog_is_empty);
+	tcase_add_test(t, limits_send_buffer_instead_of_unsent_bytes);
 	tcase_add_loop_test(t, accepts_again_after_next_tick, 0, 3);
 	tcase_add_test(t, accepts_more_per_pass_in_larger_room);
 	tcase_add_test(t, reuses_first_free_entry);
+	add_table_test(t, makes_room_by_dropping_oldest, crowds);
+	tcase_add_test(t, makes_room_once_for_each_batch);
+	tcase_add_test(t, full_table_is_a_shortage_until_an_entry_is_free);
+	tcase_add_test(t, full_table_stops_accepting_only);
+	tcase_add_test(t, accepts_after_reading_the_others);
 }

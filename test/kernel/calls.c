@@ -8,6 +8,10 @@
  *     ck_assert_int_eq(listen_on("::"), -1);
  *     EXPECT_CALLS("socket IPv6 stream\n...bind 5 :: 8080\nclose 5\n");
  */
+#ifndef TCP_NOTSENT_LOWAT /* as in chat.c */
+#define TCP_NOTSENT_LOWAT (-1)
+#endif
+
 static char trace[8192];
 static size_t traced;
 
@@ -62,22 +66,46 @@ static struct sockaddr_storage own_address;     /* of a listening socket */
 static struct sockaddr_storage outward_address; /* of UDP, and of a peer */
 static struct rlimit descriptors = {9999, 9999};
 static const char *listen_pid, *listen_fds;
-static struct timespec clock_now;
+static struct timespec clock_now, date_now; /* monotonic; since 1970 */
+static mode_t file_mode;   /* of the file at any path, or 0: there is none */
+static int ignored_signal; /* at the start */
 static void (*during_poll)(void);    /* called within each poll() */
 static unsigned char outgoing[1000]; /* the start of what was sent last */
 static unsigned char incoming[1000]; /* for the next recv() */
 static size_t incoming_len;
+static size_t wanted; /* how many bytes the last recv() was to bring at most */
 static int accept_error = EAGAIN; /* when accept() has no answer */
 static jmp_buf exited;
 
+static void pass_ms(int ms)
+{
+	clock_now.tv_sec += ms / 1000;
+	clock_now.tv_nsec += ms % 1000 * 1000000;
+	if (clock_now.tv_nsec >= 1000000000) {
+		clock_now.tv_nsec -= 1000000000;
+		clock_now.tv_sec++;
+	}
+}
+
+static socklen_t size_of(const void *address)
+{
+	int family = ((const struct sockaddr *)address)->sa_family;
+
+	return family == AF_UNIX    ? sizeof(struct sockaddr_un)
+	       : family == AF_INET6 ? sizeof(struct sockaddr_in6)
+				    : sizeof(struct sockaddr_in);
+}
+
 static const char *describe(const void *address)
 {
-	static char out[80];
+	static char out[120];
 	const struct sockaddr_in *four = address;
 	const struct sockaddr_in6 *six = address;
 	char ip[INET6_ADDRSTRLEN];
 	bool is_six = four->sin_family == AF_INET6;
 
+	if (four->sin_family == AF_UNIX)
+		return ((const struct sockaddr_un *)address)->sun_path;
 	inet_ntop(four->sin_family,
 		  is_six ? (const void *)&six->sin6_addr : &four->sin_addr, ip,
 		  sizeof ip);
@@ -98,15 +126,14 @@ static const char *describe(const void *address)
 
 FAKE(int, socket, (int family, int type, int protocol), protocol == 0, ,
      type == SOCK_STREAM ? 5 : 6, "socket %s %s\n",
-     family == AF_INET6 ? "IPv6" : "IPv4",
+     family == AF_UNIX    ? "unix"
+     : family == AF_INET6 ? "IPv6"
+			  : "IPv4",
      type == SOCK_STREAM ? "stream" : "datagram")
 FAKE(int, bind, (int fd, const void *address, socklen_t size),
-     size == (((const struct sockaddr_in *)address)->sin_family == AF_INET6
-		      ? sizeof(struct sockaddr_in6)
-		      : sizeof(struct sockaddr_in)),
-     , 0, "bind %d %s\n", fd, describe(address))
-FAKE(int, listen, (int fd, int backlog), backlog == SOMAXCONN, , 0,
-     "listen %d\n", fd)
+     size == size_of(address), , 0, "bind %d %s\n", fd, describe(address))
+FAKE(int, listen, (int fd, int backlog), backlog == 4096, , 0, "listen %d\n",
+     fd)
 FAKE(int, accept, (int fd, void *address, socklen_t *size),
      *size == sizeof own_address,
      (memcpy(address, &outward_address, *size), errno = accept_error), -1,
@@ -122,8 +149,7 @@ FAKE(int, getsockopt,
      level == SOL_SOCKET && option == SO_ACCEPTCONN && *size == sizeof(int),
      *(int *)value = next_answer("listens", 1), 0, "listens %d?\n", fd)
 FAKE(int, connect, (int fd, const void *address, socklen_t size),
-     size == sizeof(struct sockaddr_in), , 0, "connect %d %s\n", fd,
-     describe(address))
+     size == size_of(address), , 0, "connect %d %s\n", fd, describe(address))
 FAKE(ssize_t, send, (int fd, const void *data, size_t n, int flags),
      flags == MSG_NOSIGNAL,
      memcpy(outgoing, data, n < sizeof outgoing ? n : sizeof outgoing), (int)n,
@@ -132,6 +158,11 @@ FAKE(int, shutdown, (int fd, int how), how == SHUT_WR, , 0, "shutdown %d\n", fd)
 FAKE(int, close, (int fd), true, , 0, "close %d\n", fd)
 FAKE(int, open, (const char *path, int flags), flags == O_RDWR, , 3,
      "open %s\n", path)
+FAKE(int, lstat, (const char *path, struct stat *file), true,
+     (file->st_mode = file_mode, errno = ENOENT), file_mode != 0 ? 0 : -1,
+     "lstat %s\n", path)
+FAKE(int, unlink, (const char *path), true, , 0, "unlink %s\n", path)
+FAKE(mode_t, umask, (mode_t mask), true, , 022, "umask %o\n", (unsigned)mask)
 FAKE(ssize_t, write, (int fd, const void *data, size_t n), true, , (int)n,
      "to %d: %.*s", fd, (int)n, (const char *)data)
 FAKE(int, setrlimit, (int resource, const struct rlimit *r),
@@ -140,17 +171,25 @@ FAKE(int, setrlimit, (int resource, const struct rlimit *r),
 FAKE(int, getrlimit, (int resource, struct rlimit *r),
      resource == RLIMIT_NOFILE, *r = descriptors, 0, "%s", "")
 FAKE(int, clock_gettime, (clockid_t clock, struct timespec *t),
-     clock == CLOCK_MONOTONIC, *t = clock_now, 0, "%s", "")
-FAKE(int, sigaction, (int number, const struct sigaction *to, void *from),
-     from == NULL, , 0, "%s %s\n",
-     to->sa_handler == SIG_IGN ? "ignore" : "handle",
-     number == SIGPIPE   ? "PIPE"
-     : number == SIGTTOU ? "TTOU"
-     : number == SIGINT  ? "INT"
-     : number == SIGTERM ? "TERM"
-     : number == SIGALRM ? "ALRM"
-			 : "?")
+     clock == CLOCK_MONOTONIC || clock == CLOCK_REALTIME,
+     *t = clock == CLOCK_REALTIME ? date_now : clock_now, 0, "%s", "")
 FAKE(int, alarm, (unsigned seconds), true, , 0, "alarm %u\n", seconds)
+
+static int fake_sigaction(int number, const struct sigaction *to,
+			  struct sigaction *from)
+{
+	record("%s %s\n", to->sa_handler == SIG_IGN ? "ignore" : "handle",
+	       number == SIGPIPE   ? "PIPE"
+	       : number == SIGTTOU ? "TTOU"
+	       : number == SIGHUP  ? "HUP"
+	       : number == SIGINT  ? "INT"
+	       : number == SIGTERM ? "TERM"
+	       : number == SIGALRM ? "ALRM"
+				   : "?");
+	if (from != NULL)
+		from->sa_handler = number == ignored_signal ? SIG_IGN : SIG_DFL;
+	return 0;
+}
 
 static int fake_setsockopt(int fd, int level, int option, const void *value,
 			   socklen_t size)
@@ -161,8 +200,11 @@ static int fake_setsockopt(int fd, int level, int option, const void *value,
 	} names[] = {
 		{SOL_SOCKET, SO_REUSEADDR, "reuse"},
 		{SOL_SOCKET, SO_LINGER, "linger"},
+		{SOL_SOCKET, SO_SNDBUF, "send"},
+		{SOL_SOCKET, SO_RCVBUF, "receive"},
 		{IPPROTO_IPV6, IPV6_V6ONLY, "only"},
 		{IPPROTO_TCP, TCP_NODELAY, "nodelay"},
+		{IPPROTO_TCP, TCP_NOTSENT_LOWAT, "unsent"},
 	};
 	const int *numbers = value; /* one, or the two of struct linger */
 
@@ -182,7 +224,8 @@ static ssize_t fake_recv(int fd, void *data, size_t n, int flags)
 
 	ck_assert_int_eq(flags, 0);
 	record("recv %d\n", fd);
-	ck_assert_uint_gt(n, len);
+	MUST(n >= len, "recv() of %zu bytes", n);
+	wanted = n;
 	incoming_len = 0;
 	memcpy(data, incoming, len);
 	errno = EAGAIN;
@@ -203,7 +246,7 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int wait)
 		during_poll();
 	ready = next_answer("poll", 0);
 	if (ready == 0)
-		clock_now.tv_sec += wait / 1000;
+		pass_ms(wait);
 	return ready;
 }
 

@@ -9,7 +9,7 @@ START_TEST(pauses_when_poll_fails)
 	EXPECT_CALLS("poll 1 25000\npoll 0 100\n");
 	queue_answer("poll", -1, EINTR);
 	run_once();
-	EXPECT_CALLS("poll 1 25000\n");
+	EXPECT_CALLS("poll 1 24900\n");
 }
 END_TEST
 
@@ -18,6 +18,7 @@ START_TEST(reads_clients_in_rotating_order)
 	make_client(3, LISTENING);
 	entry_take(1, 5, OPEN);
 	entry_take(2, 6, OPEN);
+	clients[1].credit = clients[2].credit = 1;
 	for (int k = 1; k < 6; k++) {
 		table[1].revents = table[2].revents = POLLIN;
 		queue_answer("poll", 2, 0);
@@ -36,6 +37,7 @@ START_TEST(writes_and_frees_before_poll)
 	make_member();
 	entry_take(1, 8, DEAD);
 	entry_take(2, 9, OPEN);
+	clients[2].told = clients[2].credit = 1;
 	clients[2].cursor = 6;
 	ring.head = 10;
 	run_once();
@@ -53,7 +55,7 @@ START_TEST(poll_events_follow_state)
 				      [CLOSING] = POLLIN | POLLOUT,
 				      [DRAIN] = POLLIN,
 				      [DEAD] = 0};
-	struct client c = {0};
+	struct client c = {.credit = 1};
 
 	for (c.state = FREE; c.state <= DEAD; c.state++) {
 		bool reads = c.state == REQUEST || c.state == OPEN;
@@ -76,7 +78,7 @@ END_TEST
 START_TEST(waits_until_next_tick)
 {
 	clock_now = (struct timespec){1000, 999999999};
-	ck_assert_uint_eq(clock_ms(), 1000999);
+	ck_assert_uint_eq(clock_ms(CLOCK_MONOTONIC), 1000999);
 	loop.last_tick = 999500;
 	loop.tick_after = 2;
 	ck_assert_int_eq(ms_until_tick(), 501);
@@ -85,7 +87,7 @@ START_TEST(waits_until_next_tick)
 	tick_soon(); /* not later, though the last was a second ago */
 	ck_assert_uint_eq(loop.tick_after, 1);
 	for (unsigned ago = 9999; ago < 10001; ago++) {
-		loop.last_tick = clock_ms() - ago;
+		loop.last_tick = clock_ms(CLOCK_MONOTONIC) - ago;
 		loop.tick_after = 25;
 		tick_soon();
 		ck_assert_uint_eq(loop.tick_after, ago < 10000 ? 10 : 11);
@@ -114,41 +116,80 @@ START_TEST(sleeps_until_heartbeat_in_quiet_room)
 	EXPECT_CALLS("send 7 4\npoll 1 20000\n");
 	ck_assert_uint_eq(loop.last_tick, 25000);
 	run_once();
-	EXPECT_CALLS("send 7 16\npoll 1 25000\n");
-	ck_assert_mem_eq(outgoing, "\x89\0\x81\x0c{\"online\":1}", 16);
+	EXPECT_CALLS("send 7 61\npoll 1 25000\n");
+	ck_assert_mem_eq(outgoing, "\x89\0\x81\x39" NOTICE("1", "1", "25"), 61);
 	/* for an hour if there is none */
 	options.heartbeat = 0;
 	tick();
 	run_once();
 	run_once();
-	EXPECT_CALLS("send 7 16\npoll 1 3600000\npoll 1 3600000\n");
+	EXPECT_CALLS("send 7 60\npoll 1 3600000\npoll 1 3600000\n");
 }
 END_TEST
 
-/* Each case but the first needs a tick in a second, before the heartbeat. */
+/* Each case but the first two needs a tick in a second, before the heartbeat.
+ */
 START_TEST(ticks_soon_while_something_is_due)
 {
 	struct client *c = make_member();
 
 	clock_now = (struct timespec){10, 250000000};
+	c->credit = 1;
 	switch (_i) {
-	case 1: c->blocked = true; break;
-	case 2: c->credit = -1; break;
-	case 3: c->ws.message_opcode = WS_TEXT; break;
-	case 4: c->state = REQUEST; break;
-	case 5: c->state = REPLY; break; /* and at once DRAIN */
-	case 6: c->state = CLOSING; break;
-	case 7: room.members = 2; break;
-	case 8: loop.shortage = OF_DESCRIPTORS; break;
-	case 9: loop.shortage = OF_MEMORY; break;
-	case 10: /* is congested */
+	case 1: c->credit = options.rate = 0; break;
+	case 2: c->blocked = true; break;
+	case 3: c->credit = 0; break;
+	case 4: c->ws.message_opcode = WS_TEXT; break;
+	case 5: c->state = REQUEST; break;
+	case 6: c->state = REPLY; break; /* and at once DRAIN */
+	case 7: c->state = CLOSING; break;
+	case 8: c->told = 0; break;
+	case 9: c->told = 2; break;
+	case 10: loop.lines = 1; break;
+	case 11: loop.shortage = OF_ENTRIES; break;
+	case 12: loop.shortage = OF_DESCRIPTORS; break;
+	case 13: loop.shortage = OF_MEMORY; break;
+	case 14: /* is congested */
 		c->blocked = room.congested = true;
 		ring.head = LOG_SIZE;
 	}
 	run_once();
-	EXPECT_CALLS(_i == 0   ? "poll 1 14750\n"
-		     : _i == 5 ? "shutdown 7\npoll 1 750\n"
+	EXPECT_CALLS(_i < 2    ? "poll 1 14750\n"
+		     : _i == 6 ? "shutdown 7\npoll 1 750\n"
 			       : "poll 1 750\n");
+}
+END_TEST
+
+/* Nothing is due for what only listens, nor as no notices are sent. */
+START_TEST(sleeps_if_notice_is_never_sent)
+{
+	make_member()->told = 0;
+	entry_take(1, 3, LISTENING);
+	options.history = options.heartbeat = 0;
+	run_once();
+	EXPECT_CALLS("poll 2 25000\n");
+}
+END_TEST
+
+/* A pass without a tick, and a tick that is late. */
+START_TEST(handles_what_is_ready_before_tick)
+{
+	make_client(7, REQUEST);
+	table[0].revents = POLLIN;
+	queue_answer("poll", 1, 0);
+	run_once();
+	EXPECT_CALLS("poll 1 1000\nrecv 7\n");
+	ck_assert_uint_eq(clients[0].ticks, 0);
+	pass_ms(999);
+	queue_answer("poll", -1, EINTR);
+	run_once();
+	EXPECT_CALLS("poll 1 1\n");
+	ck_assert_uint_eq(clients[0].ticks, 0);
+	pass_ms(1500);
+	run_once();
+	EXPECT_CALLS("poll 1 0\n");
+	ck_assert_uint_eq(clients[0].ticks, 1);
+	ck_assert_uint_eq(loop.last_tick, 2499);
 }
 END_TEST
 
@@ -178,6 +219,8 @@ static void add_loop_tests(TCase *t)
 	tcase_add_test(t, poll_events_follow_state);
 	tcase_add_test(t, waits_until_next_tick);
 	tcase_add_test(t, sleeps_until_heartbeat_in_quiet_room);
-	tcase_add_loop_test(t, ticks_soon_while_something_is_due, 0, 11);
+	tcase_add_loop_test(t, ticks_soon_while_something_is_due, 0, 15);
+	tcase_add_test(t, sleeps_if_notice_is_never_sent);
+	tcase_add_test(t, handles_what_is_ready_before_tick);
 	tcase_add_test(t, counts_one_tick_after_stop_of_an_hour);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* From the command line to the first pass, and the end. */
 
-#define SIGNALS                                                               \
-	"close 3\nignore PIPE\nignore TTOU\nhandle INT\nhandle TERM\nhandle " \
-	"ALRM\n"
-#define NULLS "open /dev/null\n"
+#define IGNORES "ignore PIPE\nignore TTOU\nhandle ALRM\n"
+#define SIGNALS "close 3\n" IGNORES "handle HUP\nhandle INT\nhandle TERM\n"
+#define NULLS   "open /dev/null\n"
 
 /* Reads options, from the words of a line. */
 static void read_line(const char *line)
@@ -27,18 +26,25 @@ START_TEST(accepts_largest_option_values)
 	ck_assert(options.rate == 20 && options.history == 100);
 	ck_assert(options.heartbeat == 25 && options.port == 8080);
 	ck_assert(options.quiet == 0 && options.address == NULL);
+	ck_assert(options.address_max == 64 && options.proxied == 0);
 	read_line(
-		"-l1000000 -n1000 -t86400 -p65535 -q -a ::1 -a ::2 -o1 "
+		"-c1000000 -l1000000 -n1000 -t86400 -p65535 -qx -a ::1 -a ::2 "
+		"-o1 "
 		"-o2 -o3 -o4 -o5 -o6 -o7 -o8 -o9 -oa -ob -oc -od -oe -of -og");
 	ck_assert(options.rate == 1000000 && options.history == 1000);
 	ck_assert(options.heartbeat == 86400 && options.port == 65535);
-	ck_assert(options.quiet == 1 && options.host_count == 16);
+	ck_assert(options.quiet == 1 && options.proxied == 1);
+	ck_assert(options.address_max == 1000000 && options.host_count == 16);
 	ck_assert_str_eq(options.address, "::2"); /* the last */
 	ck_assert_str_eq(options.hosts[15], "g");
 	EXPECT_CALLS("");
 }
 END_TEST
 
+#define NO_HOST                                                          \
+	": must be a host or host:port, as in the address of the page, " \
+	"without "                                                       \
+	"http://"
 static const struct {
 	const char *line, *error;
 } mistakes[] = {
@@ -49,14 +55,18 @@ static const struct {
 	{"-p 99999999999999999999",
 	 "-p 99999999999999999999: must be a number from 0 to 65535"},
 	{"-p ''", "-p \"\": must be a number from 0 to 65535"},
+	{"-c 1000001", "-c 1000001: must be a number from 0 to 1000000"},
 	{"-l 1000001", "-l 1000001: must be a number from 0 to 1000000"},
 	{"-n 1001", "-n 1001: must be a number from 0 to 1000"},
 	{"-t 86401", "-t 86401: must be a number from 0 to 86400"},
 	{"-q -p", "-p: needs a value"},
-	{"-qx -p 1", "-x: is not an option"},
+	{"-qy -p 1", "-y: is not an option"},
 	{"-h room", "room: is not an option"},
 	{"-o1 -o2 -o3 -o4 -o5 -o6 -o7 -o8 -o9 -oa -ob -oc -od -oe -of -og -oh",
 	 "-o h: only 16 may be given"},
+	{"-o a -o http://a", "-o http://a" NO_HOST},
+	{"-o ''", "-o \"\"" NO_HOST},
+	{"-o *.a", "-o *.a" NO_HOST},
 };
 
 START_TEST(explains_wrong_options)
@@ -75,7 +85,8 @@ START_TEST(help_shows_defaults_and_limits)
 	static const char *const parts[] = {
 		"to 1: " USAGE "Serves a chat room ",
 		".\n\n  -a address    listen on ",
-		"no limit (default: 20)\n",
+		"one address; 0 = no limit (default: 64)\n",
+		"0 = no limit (default: 20)\n",
 		"a new client (default: 100)\n",
 		"host[:port]; repeatable\n",
 		"any free port (default: 8080)\n",
@@ -111,6 +122,35 @@ START_TEST(keeps_descriptors_0_to_2_taken)
 	queue_answer("open", -1, EMFILE);
 	prepare();
 	EXPECT_IN(trace, NULLS "close -1\nignore PIPE\n");
+}
+END_TEST
+
+/* nohup starts a program with SIGHUP ignored, and a shell without job control
+   its background jobs with SIGINT. */
+START_TEST(ignores_signal_that_was_ignored_at_start)
+{
+	static const struct {
+		int number;
+		const char *calls;
+	} cases[] = {
+		{SIGHUP, "handle HUP\nignore HUP\nhandle INT\nhandle TERM\n"},
+		{SIGINT, "handle HUP\nhandle INT\nignore INT\nhandle TERM\n"},
+		{SIGTERM, "handle HUP\nhandle INT\nhandle TERM\nignore TERM\n"},
+	};
+
+	ignored_signal = cases[_i].number;
+	prepare();
+	EXPECT_IN(trace, IGNORES);
+	ck_assert_str_eq(strstr(trace, "handle HUP\n"), cases[_i].calls);
+}
+END_TEST
+
+START_TEST(starts_with_patience_and_date)
+{
+	date_now = (struct timespec){1700000000, 123999999};
+	prepare();
+	ck_assert_uint_eq(totals.since, 1700000000123);
+	ck_assert_uint_eq(room.patience, 2000);
 }
 END_TEST
 
@@ -171,14 +211,55 @@ START_TEST(exits_at_second_signal)
 }
 END_TEST
 
+#define OPENS \
+	"to 1: chat 1.0: open http://127.0.0.1:8080/ in a browser\nalarm 2\n"
+
 START_TEST(runs_from_start_to_end)
 {
 	set_address(&own_address, AF_INET, "127.0.0.1", 8080);
 	stopping = SIGTERM;
 	ck_assert_int_eq(chat_main(2, quiet_chat), 0);
-	EXPECT_CALLS(NULLS SIGNALS ALL_SIX LISTENS
-		     "name 5\nto 1: chat 1.0: open http://127.0.0.1:8080/ in a "
-		     "browser\nalarm 2\nclose 5\n");
+	EXPECT_CALLS(NULLS SIGNALS ALL_SIX LISTENS "name 5\n" OPENS
+						   "close 5\n");
+}
+END_TEST
+
+/* A socket that was inherited is at no path that the server has made. */
+START_TEST(removes_at_end_only_socket_that_it_made)
+{
+	static char a[] = "-a", path[] = "./a";
+	static char *words[] = {program, quiet, a, path, NULL};
+
+	set_address(&own_address, AF_INET, "127.0.0.1", 8080);
+	stopping = SIGTERM;
+	listen_pid = "1234";
+	listen_fds = _i == 0 ? NULL : "1";
+	ck_assert_int_eq(chat_main(4, words), 0);
+	EXPECT_IN(trace,
+		  _i == 0 ? A_PATH LISTENS "name 5\n" OPENS
+					   "unlink ./a\nclose 5\n"
+			  : "nonblocking 3\nreceive 3 8192\nname 3\n" OPENS
+			    "close 3\n");
+}
+END_TEST
+
+/* Called in poll(): all lines of this second are written, then the server is
+   told to end. */
+static void log_much(void)
+{
+	clear_calls();
+	loop.lines = LOG_RATE;
+	stopping = SIGTERM;
+	queue_answer("poll", 1, 0);
+}
+
+START_TEST(counts_missing_lines_at_end)
+{
+	set_address(&own_address, AF_INET, "127.0.0.1", 8080);
+	during_poll = log_much;
+	ck_assert_int_eq(chat_main(1, quiet_chat), 0);
+	EXPECT_CALLS("alarm 2\nclose 5\n" LOG
+		     "chat 1 more events in the last second\n");
 }
 END_TEST
 
@@ -224,6 +305,9 @@ START_TEST(says_goodbye_to_members_only)
 	stopping = SIGTERM;
 	say_goodbye();
 	EXPECT_IN(trace, LOG "chat SIGTERM: closing 0 clients\n");
+	stopping = SIGHUP;
+	say_goodbye();
+	EXPECT_IN(trace, LOG "chat SIGHUP: closing 0 clients\n");
 	for (int i = 1; i <= DEAD; i++)
 		ck_assert_int_eq(clients[i].state, i <= REQUEST ? DEAD
 						   : i == OPEN  ? CLOSING
@@ -238,9 +322,13 @@ static void add_starting_tests(TCase *t)
 	add_table_test(t, explains_wrong_options, mistakes);
 	tcase_add_test(t, help_shows_defaults_and_limits);
 	tcase_add_test(t, keeps_descriptors_0_to_2_taken);
+	tcase_add_loop_test(t, ignores_signal_that_was_ignored_at_start, 0, 3);
+	tcase_add_test(t, starts_with_patience_and_date);
 	add_table_test(t, fits_table_to_descriptor_limit, limits);
 	tcase_add_test(t, exits_at_second_signal);
 	tcase_add_test(t, runs_from_start_to_end);
+	tcase_add_loop_test(t, removes_at_end_only_socket_that_it_made, 0, 2);
+	tcase_add_test(t, counts_missing_lines_at_end);
 	tcase_add_test(t, waits_for_close_answers_before_exit);
 	tcase_add_test(t, says_goodbye_to_members_only);
 }

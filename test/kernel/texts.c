@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Texts: log lines, reasons, times, addresses and metrics. */
+/* Texts: log lines, reasons, times and metrics. */
 
 START_TEST(cuts_long_lines)
 {
+	const struct client unix_peer = {0};
 	char text[3001], want[2048];
 
 	memset(text, 'x', 3000);
@@ -12,19 +13,47 @@ START_TEST(cuts_long_lines)
 	print(1, "%s", text);
 	ck_assert_str_eq(trace + strlen("to 1: "), want);
 	clear_calls();
-	log_event("who", "%s", text);
-	want[399 - 25] = '\0';
-	ck_assert_str_eq(trace + strlen("to 2: 1970-01-01T00:00:00Z who "),
+	log_event(NULL, "%s", text);
+	want[399 - 26] = '\0';
+	ck_assert_str_eq(trace + strlen("to 2: 1970-01-01T00:00:00Z chat "),
 			 strcat(want, "\n"));
 	clear_calls();
+	queue_answer("write", -1, EPIPE); /* stdout is closed: go on */
+	print(1, "gone");
+	EXPECT_CALLS("to 1: gone");
 	/* bytes from outside */
-	log_event("who", "%s", " ~\x1f\x7f\n\xc3\xa9");
-	EXPECT_CALLS(LOG "who  ~?????\n");
+	log_event(&unix_peer, "%s", " ~\x1f\x7f\n\xc3\xa9");
+	EXPECT_CALLS(LOG "local  ~?????\n");
 	queue_answer("stderr", 0, 0); /* stderr is full: the line is lost */
-	log_event("who", "is there?");
+	log_event(NULL, "is there?");
+	ck_assert_uint_eq(loop.lines, 3);
 	options.quiet = true;
-	log_event("who", "is there?");
+	log_event(NULL, "is there?");
+	ck_assert_uint_eq(loop.lines, 3);
 	EXPECT_CALLS("");
+}
+END_TEST
+
+/* The last line that is written in a second, and one too many. */
+START_TEST(counts_lines_over_rate_until_tick)
+{
+	loop.lines = LOG_RATE - 1;
+	log_event(NULL, "one");
+	EXPECT_CALLS(LOG "chat one\n");
+	if (_i > 0)
+		log_event(NULL, "lost");
+	if (_i > 1)
+		log_event(NULL, "lost");
+	EXPECT_CALLS("");
+	tick();
+	EXPECT_CALLS(_i == 0   ? ""
+		     : _i == 1 ? LOG "chat 1 more events in the last second\n"
+			       : LOG "chat 2 more events in the last second\n");
+	log_event(NULL, "next");
+	EXPECT_CALLS(LOG "chat next\n");
+	tick();
+	EXPECT_CALLS("");
+	ck_assert_uint_eq(loop.lines, 0);
 }
 END_TEST
 
@@ -35,16 +64,17 @@ static const struct {
 } farewells[REASONS] = {
 	[CLOSED] = {"closed, by the client", 0},
 	[GOING_AWAY] = {"going away, the server stops", 1001},
-	[LATE] = {"late, did not read our last bytes in time", 0},
+	[LATE] = {"late, did not end the connection in time", 0},
 	[CROWDED] = {"crowded, made room for a newcomer", 0},
 	[LOST] = {"lost, the connection ended early", 0},
 	[PROTOCOL] = {"protocol, broke RFC 6455", 1002},
 	[INVALID] = {"invalid, sent text not in UTF-8", 1007},
 	[UNFINISHED] = {"unfinished, sent half a message", 1008},
+	[FORGED] = {"forged, said what only the server may say", 1008},
 	[TOO_BIG] = {"too_big, message over 4096 bytes", 1009},
 	[FLOOD] = {"flood, sent pings and read no pongs", 0},
 	[STUCK] = {"stuck, accepted no data for 20 s", 0},
-	[SLOW] = {"slow, delayed the room for 2 s", 0},
+	[SLOW] = {"slow, too far behind; the room waits 2 s a minute", 0},
 	[SILENT] = {"silent, sent nothing for two heartbeats", 0},
 };
 
@@ -60,8 +90,8 @@ START_TEST(logs_why_connection_ends)
 	options.quiet = false;
 	client_drop(0, (enum reason)_i);
 	sprintf(want,
-		LOG "who Client disconnected: %s (0 online)\n" LOG
-		    "who Connection dropped: %s\nlinger 8 1 0\n",
+		LOG "local Client disconnected: %s (0 online)\n" LOG
+		    "local Connection dropped: %s\nlinger 8 1 0\n",
 		words, words);
 	EXPECT_CALLS(want);
 	ck_assert_uint_eq(totals.ended[_i], 2);
@@ -88,30 +118,6 @@ START_TEST(formats_times_like_libc)
 	}
 	format_time(got, -1); /* a clock before 1970 */
 	ck_assert_str_eq(got, "1970-01-01T00:00:00Z");
-}
-END_TEST
-
-START_TEST(formats_addresses_as_in_urls)
-{
-	static const struct {
-		int family;
-		const char *ip, *name;
-	} cases[] = {
-		{AF_INET6, "::ffff:192.0.2.1", "192.0.2.1:65535"},
-		{AF_INET6, "2001:db8::1", "[2001:db8::1]:65535"},
-		{AF_INET6, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-		 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"},
-	};
-	struct sockaddr_storage a = {.ss_family = AF_UNIX};
-	char name[PEER_MAX];
-
-	format_address(name, &a);
-	ck_assert_str_eq(name, "local");
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		set_address(&a, cases[i].family, cases[i].ip, 65535);
-		format_address(name, &a);
-		ck_assert_str_eq(name, cases[i].name);
-	}
 }
 END_TEST
 
@@ -151,15 +157,15 @@ START_TEST(formats_metrics_for_prometheus)
 				 strstr(name, "_total") ? "counter" : "gauge");
 		samples++;
 	}
-	ck_assert_int_eq(samples, 8 + 11 + 12);
+	ck_assert_int_eq(samples, 8 + 12 + 14);
 }
 END_TEST
 
 static void add_texts_tests(TCase *t)
 {
 	tcase_add_test(t, cuts_long_lines);
+	tcase_add_loop_test(t, counts_lines_over_rate_until_tick, 0, 3);
 	add_table_test(t, logs_why_connection_ends, farewells);
 	tcase_add_test(t, formats_times_like_libc);
-	tcase_add_test(t, formats_addresses_as_in_urls);
 	tcase_add_test(t, formats_metrics_for_prometheus);
 }

@@ -86,8 +86,8 @@ START_TEST(drops_client_that_hangs_up)
 	table[0].events = 0;
 	table[0].revents = signs[_i];
 	handle_events(0);
-	ck_assert(c->state == DEAD && totals.ended[LOST] == 1);
-	EXPECT_CALLS("linger 7 1 0\n");
+	ck_assert(c->state == FREE && totals.ended[LOST] == 1);
+	EXPECT_CALLS("linger 7 1 0\nclose 7\n");
 	/* a client that is being read is judged by recv() instead */
 	c = make_member();
 	table[0].events = POLLIN;
@@ -98,6 +98,7 @@ START_TEST(drops_client_that_hangs_up)
 	/* it is no loss before a request or after all was sent */
 	for (enum state state = REQUEST; state < DEAD; state++) {
 		c = make_client(7, state);
+		c->credit = 1;
 		queue_answer("recv", 0, 0);
 		receive(0);
 		ck_assert(c->state == DEAD);
@@ -114,14 +115,14 @@ END_TEST
    that is due before the head.  Each counts as one lost client. */
 START_TEST(counts_client_lost_during_answer_once)
 {
-	static const char ping[] = "\x89\x80\0\0\0\0", bad[] = "\xff";
+	static const char ping[] = "\x89\x80\0\0\0\0\x89", bad[] = "\xff";
 	struct client *c = make_member();
 
 	ring.head = ring.slowest = 1000;
 	c->cursor = c->outbox_at = _i == 0 ? ring.head : 0;
 	c->outbox_len = _i == 0 ? PRIVATE_MAX : 2;
 	queue_answer("send", -1, EPIPE);
-	receive_bytes(_i == 0 ? ping : bad, _i == 0 ? 6 : 1);
+	receive_bytes(_i == 0 ? ping : bad, _i == 0 ? 7 : 1);
 	ck_assert(c->state == DEAD && room.members == 0);
 	for (int why = 0; why < REASONS; why++)
 		ck_assert_uint_eq(totals.ended[why], why == LOST);
@@ -170,6 +171,7 @@ START_TEST(sends_close_after_peer_has_ended)
 	ring.head = 10;
 	c->blocked = true;
 	receive_bytes("\x88\x80\0\0\0\0", 6);
+	write_to(0);
 	ck_assert(c->state == CLOSING && c->ignore_input);
 	c->ignore_input = false; /* as if our Close had been the first */
 	ck_assert_int_eq(poll_events(c), POLLIN | POLLOUT);
@@ -183,6 +185,8 @@ START_TEST(sends_close_after_peer_has_ended)
 	EXPECT_CALLS("send 7 10\nsend 7 2\nshutdown 7\n");
 	ck_assert_int_eq(c->state, DRAIN);
 	ck_assert_int_eq(poll_events(c), POLLIN);
+	receive_bytes("what it still sends", 19);
+	ck_assert_int_eq(c->state, DRAIN);
 	queue_answer("recv", 0, 0);
 	receive(0);
 	ck_assert(c->state == DEAD && totals.ended[LOST] == 0);

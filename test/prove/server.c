@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,7 +49,6 @@ static int outcome(void)
 struct linger {
 	int l_onoff, l_linger;
 };
-#define IN6_IS_ADDR_V4MAPPED(a) ((a)->s6_addr[0] == 0)
 
 struct any_address {
 	sa_family_t ss_family;
@@ -111,6 +112,20 @@ static int model_clock_gettime(int clock, struct timespec *t)
 {
 	fill(t, sizeof *t);
 	return 0;
+}
+
+static int model_lstat(struct stat *file)
+{
+	fill(file, sizeof *file);
+	return outcome();
+}
+
+/* The program may be started with a signal that is ignored. */
+static int model_sigaction(struct sigaction *before)
+{
+	if (before != NULL)
+		before->sa_handler = any ? SIG_IGN : SIG_DFL;
+	return outcome();
 }
 
 static char text[16];
@@ -183,8 +198,11 @@ static const char *model_strerror(int error)
 #define getrlimit                    model_getrlimit
 #define setrlimit(...)               outcome()
 #define setsockopt(...)              outcome()
-#define sigaction(...)               outcome()
+#define sigaction(number, to, from)  model_sigaction(from)
 #define alarm(...)                   outcome()
+#define lstat(path, file)            model_lstat(file)
+#define unlink(...)                  outcome()
+#define umask(...)                   between(0, 0777)
 #define fcntl(...)                   outcome()
 #define bind(...)                    outcome()
 #define listen(...)                  outcome()

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* Credit: what -l lets a client send, in bytes and frames. */
+
+START_TEST(charges_bytes_and_frames_to_credit)
+{
+	struct client *c = make_member();
+
+	for (options.rate = 0; options.rate < 3; options.rate++) {
+		c->credit = 20;
+		receive_bytes(pongs, sizeof pongs);
+		ck_assert_int_eq(c->credit,
+				 options.rate == 0 ? 20 : 20 - 12 - 2 * 256);
+		ck_assert_int_eq(poll_events(c),
+				 options.rate == 0 ? POLLIN : 0);
+	}
+	/* and the bytes of a frame that is not complete */
+	options.rate = 20;
+	c->credit = 12;
+	receive_bytes(pongs, 11);
+	ck_assert_int_eq(c->credit, 1 - 256);
+	c->credit = 1;
+	receive_bytes(pongs + 11, 1);
+	ck_assert_int_eq(c->credit, -256);
+}
+END_TEST
+
+/* -l, a member's credit, how much is read at most, and the events to poll. */
+static const struct {
+	int rate, credit;
+	size_t wanted;
+	short events;
+} credits[] = {
+	{20, 0, 0, 0},
+	{20, -1, 0, 0},
+	{20, 1, 1, POLLIN},
+	{1, 1, 1, POLLIN},
+	{20, RECEIVE_SIZE - 1, RECEIVE_SIZE - 1, POLLIN},
+	{20, RECEIVE_SIZE, RECEIVE_SIZE, POLLIN},
+	{20, RECEIVE_SIZE + 1, RECEIVE_SIZE, POLLIN},
+	{0, 0, RECEIVE_SIZE, POLLIN},
+	{0, -1, RECEIVE_SIZE, POLLIN},
+};
+
+START_TEST(reads_no_more_than_credit)
+{
+	struct client *c = make_member();
+
+	options.rate = credits[_i].rate;
+	c->credit = credits[_i].credit;
+	ck_assert_int_eq(poll_events(c), credits[_i].events);
+	c->blocked = true;
+	ck_assert_int_eq(poll_events(c), POLLOUT | credits[_i].events);
+	receive(0);
+	ck_assert_uint_eq(wanted, credits[_i].wanted);
+	/* a request, or the answer to a Close, is read without credit */
+	c->state = REQUEST;
+	receive(0);
+	ck_assert_uint_eq(wanted, RECEIVE_SIZE);
+	wanted = 0;
+	c->state = CLOSING;
+	receive(0);
+	ck_assert_uint_eq(wanted, RECEIVE_SIZE);
+}
+END_TEST
+
+/* A credit, the seconds until a tick, and the credit then: that of so many
+   seconds more, and never of more than BURST. */
+static const struct {
+	int rate, credit;
+	unsigned seconds;
+	int then;
+} refills[] = {
+	{20, -512, 1, -512 + 5120},
+	{20, -512, 3, -512 + 3 * 5120},
+	{20, 0, 4, 4 * 5120},
+	{20, 0, 25, 5 * 5120},
+	{20, -1, 25, 5 * 5120 - 1},
+	{20, 4 * 5120 - 1, 1, 5 * 5120 - 1},
+	{20, 4 * 5120 + 1, 1, 5 * 5120},
+	{20, 5 * 5120, 25, 5 * 5120},
+	/* the greatest rate, and a read of frames without a payload */
+	{1000000, 1280000000, 3600, 1280000000},
+	{1000000, 1280000000 - 715000, 1, 1280000000},
+	{1000000, -715000, 1, 256000000 - 715000},
+	{1, -715000, 1, 256 - 715000},
+	{0, 0, 1, 0},
+};
+
+START_TEST(refills_credit_up_to_burst)
+{
+	struct client *c = make_member();
+
+	options.rate = refills[_i].rate;
+	c->credit = refills[_i].credit;
+	loop.tick_after = refills[_i].seconds;
+	loop.heartbeat_after = 86400;
+	tick();
+	ck_assert_int_eq(c->credit, refills[_i].then);
+}
+END_TEST
+
+START_TEST(newcomer_has_credit_of_greatest_rate)
+{
+	struct client *c = make_client(7, REQUEST);
+
+	options.rate = 1000000;
+	receive_bytes(handshake, strlen(handshake));
+	ck_assert_int_eq(c->credit, 256000000);
+}
+END_TEST
+
+static void add_credit_tests(TCase *t)
+{
+	tcase_add_test(t, charges_bytes_and_frames_to_credit);
+	add_table_test(t, reads_no_more_than_credit, credits);
+	add_table_test(t, refills_credit_up_to_burst, refills);
+	tcase_add_test(t, newcomer_has_credit_of_greatest_rate);
+}
