@@ -27,7 +27,7 @@
 
 static int fake_poll(struct pollfd *fds, nfds_t n, int wait);
 static int fake_accept(int fd, void *address, socklen_t *size);
-static int fake_fcntl(int fd, int command, int flags);
+static int fake_fcntl(int fd, int command, ...);
 static int fake_setsockopt(int fd, int level, int option, const void *value,
 			   socklen_t size);
 static ssize_t fake_recv(int fd, void *data, size_t n, int flags);
@@ -38,7 +38,7 @@ static int fake_clock_gettime(clockid_t clock, struct timespec *t);
 
 #define poll(fds, n, wait)         fake_poll(fds, n, wait)
 #define accept(fd, address, size)  fake_accept(fd, address, size)
-#define fcntl(fd, command, flags)  fake_fcntl(fd, command, flags)
+#define fcntl(fd, ...)             fake_fcntl(fd, __VA_ARGS__)
 #define setsockopt(fd, l, o, v, n) fake_setsockopt(fd, l, o, v, n)
 #define recv(fd, data, n, flags)   fake_recv(fd, data, n, flags)
 #define send(fd, data, n, flags)   fake_send(fd, data, n, flags)
@@ -53,7 +53,7 @@ static int fake_clock_gettime(clockid_t clock, struct timespec *t);
 #define getsockopt(fd, l, o, v, n)     fake_getsockopt(fd, l, o, v, n)
 #define getsockname(fd, address, size) fake_getsockname(fd, address, size)
 #define connect(fd, address, size)     fake_connect(fd, address, size)
-#define open(path, flags)              fake_open(path, flags)
+#define open(path, ...)                fake_open(path, __VA_ARGS__)
 #define lstat(path, out)               fake_lstat(path, out)
 #define unlink(path)                   fake_unlink(path)
 #define umask(mask)                    fake_umask(mask)

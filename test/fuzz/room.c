@@ -57,7 +57,7 @@ static void sync_shadow(void)
 {
 	MUST(ring.head - known <= LOG_SIZE);
 	for (; known < ring.head && known < SHADOW; known++)
-		shadow[known] = ring.bytes[known & (LOG_SIZE - 1)];
+		shadow[known] = ring.store->bytes[known & (LOG_SIZE - 1)];
 }
 
 static bool readable(const struct peer *p)
@@ -297,7 +297,7 @@ static int fake_shutdown(int fd, int how)
 	return 0;
 }
 
-static int fake_fcntl(int fd, int command, int flags)
+static int fake_fcntl(int fd, int command, ...)
 {
 	return 0;
 }
@@ -392,7 +392,9 @@ static void reset(int rate)
 {
 	memset(peers, 0, sizeof peers);
 	memset(clients, 0, sizeof clients);
+	memset(&memory, 0, sizeof memory);
 	memset(&ring, 0, sizeof ring);
+	ring.store = &memory;
 	memset(&room, 0, sizeof room);
 	memset(&loop, 0, sizeof loop);
 	memset(&totals, 0, sizeof totals);
@@ -401,7 +403,7 @@ static void reset(int rate)
 	loop.slots = 1 + CLIENTS_MAX + SPARE_SLOTS; /* fewer than sockets */
 	room.members_max = CLIENTS_MAX;
 	room.patience = PATIENCE;
-	totals.since = 7;
+	ring.store->since = 7;
 	options.address_max = 2;
 	options.rate = rate;
 	options.heartbeat = 5;

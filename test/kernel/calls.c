@@ -138,8 +138,9 @@ FAKE(int, accept, (int fd, void *address, socklen_t *size),
      *size == sizeof own_address,
      (memcpy(address, &outward_address, *size), errno = accept_error), -1,
      "accept %d\n", fd)
-FAKE(int, fcntl, (int fd, int command, int flags),
-     command == F_SETFL && flags == O_NONBLOCK, , 0, "nonblocking %d\n", fd)
+FAKE(int, fcntl, (int fd, int command, ...),
+     command == F_SETFL || command == F_SETLK, , 0, "%s %d\n",
+     command == F_SETFL ? "nonblocking" : "lock", fd)
 FAKE(int, getsockname, (int fd, void *address, socklen_t *size),
      *size == sizeof own_address,
      memcpy(address, fd == 6 ? &outward_address : &own_address, *size), 0,
@@ -156,7 +157,7 @@ FAKE(ssize_t, send, (int fd, const void *data, size_t n, int flags),
      "send %d %zu\n", fd, n)
 FAKE(int, shutdown, (int fd, int how), how == SHUT_WR, , 0, "shutdown %d\n", fd)
 FAKE(int, close, (int fd), true, , 0, "close %d\n", fd)
-FAKE(int, open, (const char *path, int flags), flags == O_RDWR, , 3,
+FAKE(int, open, (const char *path, int flags, ...), flags == O_RDWR, , 3,
      "open %s\n", path)
 FAKE(int, lstat, (const char *path, struct stat *file), true,
      (file->st_mode = file_mode, errno = ENOENT), file_mode != 0 ? 0 : -1,

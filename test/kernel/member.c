@@ -9,8 +9,8 @@ START_TEST(joins_at_start_of_history)
 	options.quiet = false;
 	ring.head = 2000;
 	ring.slowest = 1500;
-	ring.message_start[0] = 1000;
-	totals.messages = 1;
+	find_message(0)->start = 1000;
+	ring.next = 1;
 	room.members = room.members_peak = 5;
 	receive_bytes(handshake, strlen(handshake));
 	EXPECT_CALLS("recv 7\n" LOG "local Client connected (6 online)\n");

@@ -97,7 +97,7 @@ START_TEST(notice_of_greatest_numbers_is_whole)
 	struct client *c = make_member();
 
 	room.members = 1000000;
-	totals.messages = totals.since = UINT64_MAX;
+	ring.next = ring.store->since = UINT64_MAX;
 	options.heartbeat = 86400;
 	c->notice_due = c->ping_due = true;
 	flush(0);
@@ -199,7 +199,7 @@ START_TEST(closes_on_message_like_a_notice)
 		if (forged)
 			ck_assert_mem_eq(c->outbox, "\x88\x02\x03\xf0", 4);
 		else
-			ck_assert_uint_eq(ring.bytes[1], len);
+			ck_assert_uint_eq(ring.store->bytes[1], len);
 		ck_assert_int_eq(c->outbox_len, forged ? 4 : 2);
 	}
 }

@@ -253,13 +253,12 @@ START_TEST(starts_newcomers_within_half_the_ring)
 	options.history = HISTORY_MAX;
 	ck_assert_uint_eq(history_start(), 0);
 	for (unsigned k = 0; k < 3 * HISTORY_MAX; k++) {
-		ring.message_start[totals.messages++ % HISTORY_MAX] = ring.head;
+		find_message(ring.next++)->start = ring.head;
 		ring.head += k % 5000;
 		MUST(ring.head - history_start() <= LOG_SIZE / 2, "%u", k);
 	}
 	options.history = 1;
-	ring.head = ring.message_start[(totals.messages - 1) % HISTORY_MAX] +
-		    LOG_SIZE / 2;
+	ring.head = find_message(ring.next - 1)->start + LOG_SIZE / 2;
 	ck_assert_uint_eq(history_start(), ring.head - LOG_SIZE / 2);
 	options.history = 0;
 	ck_assert_uint_eq(history_start(), ring.head);
@@ -269,9 +268,9 @@ END_TEST
 START_TEST(starts_newcomer_at_oldest_message_within_half_the_ring)
 {
 	options.history = 3;
-	totals.messages = 3;
-	ring.message_start[1] = 100;
-	ring.message_start[2] = 200;
+	ring.next = 3;
+	find_message(1)->start = 100;
+	find_message(2)->start = 200;
 	ring.head = LOG_SIZE / 2;
 	for (uint64_t start = 0; start < 300; start += 100) {
 		ck_assert_uint_eq(history_start(), start);
@@ -292,14 +291,16 @@ START_TEST(writes_message_across_ring_end)
 	ring.head = 5 * (uint64_t)LOG_SIZE - 50;
 	ring.slowest =
 		ring.head + sizeof data + 2 - LOG_SIZE; /* it just fits */
-	totals.messages = HISTORY_MAX + 3;
+	ring.next = HISTORY_MAX + 3;
 	broadcast(&f);
-	ck_assert_mem_eq(ring.bytes + LOG_SIZE - 50, "\x81\x64xx", 4);
-	ck_assert_int_eq(ring.bytes[LOG_SIZE - 1], 'x');
-	ck_assert_mem_eq(ring.bytes + 51, "x\0", 2);
+	ck_assert_mem_eq(ring.store->bytes + LOG_SIZE - 50, "\x81\x64xx", 4);
+	ck_assert_int_eq(ring.store->bytes[LOG_SIZE - 1], 'x');
+	ck_assert_mem_eq(ring.store->bytes + 51, "x\0", 2);
 	ck_assert_uint_eq(ring.head, 5 * (uint64_t)LOG_SIZE + 52);
-	ck_assert_uint_eq(ring.message_start[3], 5 * (uint64_t)LOG_SIZE - 50);
-	ck_assert_uint_eq(totals.messages, HISTORY_MAX + 4);
+	ck_assert_uint_eq(find_message(3)->start, 5 * (uint64_t)LOG_SIZE - 50);
+	ck_assert_uint_eq(find_message(3)->length, sizeof data + 2);
+	ck_assert_uint_eq(ring.next, HISTORY_MAX + 4);
+	ck_assert_uint_eq(totals.messages, 1);
 }
 END_TEST
 
@@ -310,8 +311,8 @@ START_TEST(sends_message_across_ring_end)
 
 	ring.head = 5 * (uint64_t)LOG_SIZE + 52;
 	c->cursor = ring.head - 101;
-	strcpy((char *)ring.bytes, "start");
-	strcpy((char *)ring.bytes + LOG_SIZE - 49, "end");
+	strcpy((char *)ring.store->bytes, "start");
+	strcpy((char *)ring.store->bytes + LOG_SIZE - 49, "end");
 	queue_answer("send", 49, 0);
 	queue_answer("send", 0, 0);
 	flush(0);
