@@ -71,12 +71,14 @@ enum {
 	METRICS_MAX = 3072, /* bytes of the text that /metrics answers */
 	PEER_MAX = 48,      /* characters of "[IP]:port", and the 0 */
 	TIME_MAX = sizeof "2026-11-22T12:40:47Z",
-	LOG_LINE_MAX = 400, /* characters of a log line */
-	FIELD_MAX = 100,    /* characters of a header field in a log line */
-	ACCEPT_BATCH = 64,  /* connections accepted in one pass, at least */
-	FRAME_COST = 256,   /* credit that a frame costs; each byte costs 1 */
-	BACKLOG = 4096,     /* connections that wait for accept() */
-	BURST = 5,          /* seconds of credit that a client may save up */
+	LOG_LINE_MAX = 400,  /* characters of a log line */
+	FIELD_MAX = 100,     /* characters of a header field in a log line */
+	ACCEPT_BATCH = 64,   /* connections accepted in one pass, at least */
+	FRAME_COST = 256,    /* credit that a frame costs; each byte costs 1 */
+	BACKLOG = 4096,      /* connections that wait for accept() */
+	REQUEST_GRACE = 100, /* ms that a request has in a full table, */
+	REPLY_GRACE = 1000,  /* and its response */
+	BURST = 5,           /* seconds of credit that a client may save up */
 	PATIENCE = STALL_TIMEOUT * 1000, /* ms; see settle_congestion() */
 	SILENT_MAX = 2,   /* heartbeats that a client may leave unanswered */
 	IDLE_MAX = 3600,  /* seconds between ticks without a heartbeat */
@@ -162,7 +164,7 @@ struct address {
 struct client {
 	uint64_t cursor;    /* offset in the ring of the next byte to send */
 	uint64_t outbox_at; /* offset at which the outbox is due */
-	uint64_t arrived;   /* a later connection has a greater number */
+	uint64_t since;     /* when its state began, in ms */
 	struct ws_decoder ws;
 	const unsigned char *reply; /* in REPLY: the next byte to send */
 	unsigned reply_len;         /* and how many bytes are left; */
@@ -235,6 +237,7 @@ enum shortage { NO_SHORTAGE, OF_ENTRIES, OF_DESCRIPTORS, OF_MEMORY };
  *   --------------  -----------------  -------------  -------------------------
  *   loop.shortage:
  *    OF_ENTRIES     accept_batch()     entry_free(),  no connection is accepted
+ *                                      run_once(),
  *                                      tick()
  *    OF_DESCRIPTORS accept() fails     tick()         no connection is accepted
  *    OF_MEMORY      any call fails so  tick()         no socket is polled
@@ -251,7 +254,7 @@ static struct {
 	int lowest_free;          /* no entry before this one is free */
 	int first;                /* this pass reads entry first % used first */
 	int newest;               /* the entry that was taken last */
-	uint64_t arrivals;        /* connections, for client.arrived */
+	uint64_t full_at;         /* when OF_ENTRIES began, in ms */
 	unsigned lines;           /* log lines since the last tick */
 	uint64_t last_tick;       /* its time in ms */
 	unsigned tick_after;      /* seconds from the last tick to the next */
@@ -626,6 +629,7 @@ static void update_slowest(void)
 static void set_state(int i, enum state state)
 {
 	clients[i].state = (unsigned char)state;
+	clients[i].since = clock_ms(CLOCK_MONOTONIC);
 	clients[i].ticks = 0;
 }
 
@@ -941,7 +945,7 @@ static void handle_frame(int i, const struct ws_frame *f)
 
 static void charge(struct client *c, int cost)
 {
-	if (options.rate > 0)
+	if (options.rate > 0 && c->state == OPEN)
 		c->credit -= cost;
 }
 
@@ -1295,53 +1299,55 @@ static int entry_find_free(void)
 static void entry_take(int i, int fd, enum state state)
 {
 	table[i] = (struct pollfd){.fd = fd};
-	clients[i].arrived = loop.arrivals++;
 	set_state(i, state);
 	loop.newest = i;
 	if (i >= loop.used)
 		loop.used = i + 1;
 }
 
-/* Of two entries, returns that which arrived first; -1 stands for none. */
+/* Of two entries, returns the one that is longer in its state; -1 stands for
+   none. */
 static int older(int a, int b)
 {
-	return a < 0 || clients[b].arrived < clients[a].arrived ? b : a;
+	return a < 0 || clients[b].since < clients[a].since ? b : a;
 }
 
 /*
  * Returns the entry that makes room for a newcomer in a full table, or -1:
  *
- *   1. the oldest request that is not complete, but not the newest connection,
- *      which has had no time yet;
- *   2. the oldest response that has not been sent within a second.
+ *   1. the oldest request that is not complete after REQUEST_GRACE;
+ *   2. the oldest response that has not been sent after REPLY_GRACE.
  *
  * Members stay, and so does a connection in DRAIN: its response is complete,
  * and a reset would destroy what the client has not read yet.  But if more than
  * half of all that are not in the room come from the address of the newest one,
- * and -c limits that, then the oldest of its own goes, even if that is in DRAIN
- * for more than a second.  Behind a proxy (-x) all would be of one address.
+ * and -c limits that, then the oldest of its own goes, even from DRAIN.  Behind
+ * a proxy (-x) all would be of one address.
  */
 static int find_victim(void)
 {
 	const struct address *a = &clients[loop.newest].address;
+	const uint64_t now = clock_ms(CLOCK_MONOTONIC);
 	int request = -1, reply = -1, own = -1, outside = 0, owned = 0;
 
 	for (int i = 0; i < loop.used; i++) {
 		const struct client *c = &clients[i];
-		bool is_new = c->ticks < 2; /* here for a second at most */
+		unsigned grace =
+			c->state == REQUEST ? REQUEST_GRACE : REPLY_GRACE;
+		bool is_own = is_same_home(a, &c->address);
 
 		if (c->state != REQUEST && c->state != REPLY &&
 		    c->state != DRAIN)
 			continue;
 		outside++;
-		if (is_same_home(a, &c->address)) {
-			owned++;
-			if (!is_new || c->state == REQUEST)
-				own = older(own, i);
-		}
-		if (c->state == REQUEST && !(i == loop.newest && is_new))
+		owned += is_own;
+		if (now - c->since < grace)
+			continue;
+		if (is_own)
+			own = older(own, i);
+		if (c->state == REQUEST)
 			request = older(request, i);
-		if (c->state == REPLY && !is_new)
+		else if (c->state == REPLY)
 			reply = older(reply, i);
 	}
 	if (is_limited(a) && !options.proxied && 2 * owned > outside)
@@ -1396,12 +1402,14 @@ static bool make_room(void)
 }
 
 /* Accepts waiting connections: more of them in a fuller table, since each pass
-   takes longer there.  A pass drops one connection at most, since those that
-   end meanwhile make room as well; newcomers wait in the backlog. */
+   takes longer there.  In a full one it drops one connection at most, since
+   those that end meanwhile make room as well; newcomers wait in the backlog. */
 static void accept_batch(int listener)
 {
-	if (!make_room() && loop.shortage == NO_SHORTAGE)
+	if (!make_room() && loop.shortage == NO_SHORTAGE) {
 		loop.shortage = OF_ENTRIES;
+		loop.full_at = clock_ms(CLOCK_MONOTONIC);
+	}
 	for (int k = 0; k < ACCEPT_BATCH + loop.used / 4; k++) {
 		struct sockaddr_storage a = {0};
 		socklen_t n = sizeof a;
@@ -1448,7 +1456,8 @@ static int ms_until_tick(void)
 static bool needs_tick(const struct client *c)
 {
 	if (c->state == OPEN)
-		return c->blocked || is_in_debt(c) || !ws_idle(&c->ws) ||
+		return c->blocked || !ws_idle(&c->ws) ||
+		       c->credit < options.rate * FRAME_COST ||
 		       (c->told != room.members && sends_notices());
 	return c->state != FREE && c->state != LISTENING;
 }
@@ -1611,13 +1620,25 @@ static void write_to(int i)
 	}
 }
 
+/* Returns for how many ms poll() may wait. */
+static int ms_to_wait(void)
+{
+	uint64_t ms = (uint64_t)ms_until_tick();
+
+	if (room.congested)
+		ms = smaller(ms, room.patience);
+	if (loop.shortage == OF_ENTRIES)
+		ms = smaller(ms, REQUEST_GRACE);
+	return (int)ms;
+}
+
 /* One pass of the loop: write, free, wait, read, accept, tick.  It visits every
    client; looking at the ready ones only was measured and saves nothing, since
    poll() looks at every socket anyway. */
 static void run_once(void)
 {
 	bool tick_needed = false;
-	int ready, wait;
+	int ready;
 
 	for (int i = 0; i < loop.used; i++)
 		write_to(i);
@@ -1632,17 +1653,16 @@ static void run_once(void)
 	}
 	if (loop.used == 0)
 		return; /* all are gone: the server is stopping */
-	if (tick_needed || room.congested || loop.shortage != NO_SHORTAGE ||
-	    loop.lines > 0)
+	if (tick_needed || loop.shortage != NO_SHORTAGE || loop.lines > 0)
 		tick_soon();
-	wait = ms_until_tick();
-	if (room.congested)
-		wait = (int)smaller((uint64_t)wait, room.patience);
-	ready = poll(table, (nfds_t)loop.used, wait);
+	ready = poll(table, (nfds_t)loop.used, ms_to_wait());
 	if (ready > 0)
 		handle_ready(loop.used);
 	else if (ready < 0 && errno != EINTR)
 		poll(NULL, 0, 100); /* no memory even for that: wait a bit */
+	if (loop.shortage == OF_ENTRIES &&
+	    clock_ms(CLOCK_MONOTONIC) - loop.full_at >= REQUEST_GRACE)
+		loop.shortage = NO_SHORTAGE; /* some may have used up theirs */
 	if (ms_until_tick() == 0)
 		tick();
 }
@@ -2098,7 +2118,8 @@ static socklen_t parse_listen_address(struct sockaddr_storage *a,
 }
 
 /* A server that was killed leaves the file of its socket behind: connect() is
-   refused.  Removes such a file, and nothing else. */
+   refused.  Removes such a file, and nothing else.  Of two servers that start
+   at the same moment, one may do so to the other. */
 static void remove_stale_socket(const struct sockaddr_storage *a,
 				socklen_t size)
 {
@@ -2255,7 +2276,8 @@ static void announce(int i)
 	format_address(url, &a);
 	if (s.ss_family == AF_UNIX)
 		print(STDOUT_FILENO, "chat " VERSION ": listening on %s\n",
-		      path->sun_path);
+		      path->sun_path[0] != '\0' ? path->sun_path
+						: "a unix-domain socket");
 	else
 		print(STDOUT_FILENO,
 		      "chat " VERSION ": open http://%s/ in a browser\n", url);

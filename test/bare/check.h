@@ -52,6 +52,7 @@ extern int seconds;
 #define ck_assert_int_le(a, b)    ck_assert((a) <= (b))
 #define ck_assert_uint_eq(a, b)   ck_assert((a) == (b))
 #define ck_assert_uint_ne(a, b)   ck_assert((a) != (b))
+#define ck_assert_uint_ge(a, b)   ck_assert((a) >= (b))
 #define ck_assert_uint_gt(a, b)   ck_assert((a) > (b))
 #define ck_assert_uint_le(a, b)   ck_assert((a) <= (b))
 #define ck_assert_uint_lt(a, b)   ck_assert((a) < (b))
