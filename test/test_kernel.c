@@ -52,6 +52,9 @@ static const unsigned char pongs[] = {0x8a, 0x80, 0, 0, 0, 0,
 	"{\"online\":" online ",\"said\":" said \
 	",\"since\":0,\"heartbeat\":" heartbeat ",\"max\":4096}"
 
+/* What a newcomer may send: a second's worth. */
+#define CREDIT (20 * FRAME_COST)
+
 static char program[] = "chat", quiet[] = "-q";
 static char *quiet_chat[] = {program, quiet, NULL};
 
@@ -108,7 +111,7 @@ static struct client *make_member(void)
 	struct client *c = make_client(7, OPEN);
 
 	room.members = c->told = 1;
-	c->credit = 20 * FRAME_COST; /* as a newcomer's */
+	c->credit = CREDIT;
 	return c;
 }
 
