@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -159,6 +160,7 @@ static const char *reply_text(void)
 #include "kernel/notices.c"
 #include "kernel/deadlines.c"
 #include "kernel/ring.c"
+#include "kernel/file.c"
 
 #define ADD(subject)                               \
 	do {                                       \
@@ -183,5 +185,6 @@ Suite *kernel_suite(void)
 	ADD(notices);
 	ADD(deadlines);
 	ADD(ring);
+	ADD(file);
 	return suite;
 }
