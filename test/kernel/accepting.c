@@ -228,6 +228,33 @@ START_TEST(full_table_is_a_shortage_until_an_entry_is_free)
 }
 END_TEST
 
+/* 100 ms after it was found full, whatever other listeners and passes find in
+   the meantime. */
+START_TEST(looks_at_full_table_again_after_100_ms)
+{
+	fill_table("La0 La0 Ob0");
+	accept_batch(0);
+	ck_assert_uint_eq(loop.full_at, 5000);
+	pass_ms(1);
+	accept_batch(1); /* in the same pass, of another listener */
+	ck_assert_uint_eq(loop.full_at, 5000);
+	pass_ms(98);
+	queue_answer("poll", -1, EINTR);
+	run_once();
+	ck_assert_int_eq(loop.shortage, OF_ENTRIES);
+	pass_ms(1);
+	queue_answer("poll", -1, EINTR);
+	run_once();
+	ck_assert_int_eq(loop.shortage, NO_SHORTAGE);
+	/* another shortage lasts until the tick */
+	loop.shortage = OF_DESCRIPTORS;
+	queue_answer("poll", -1, EINTR);
+	run_once();
+	ck_assert_int_eq(loop.shortage, OF_DESCRIPTORS);
+	EXPECT_CALLS("poll 3 100\npoll 3 100\npoll 3 900\n");
+}
+END_TEST
+
 /* Members are still read, and it accepts again in 100 ms, when a request has
    used up its time.  An entry that is freed in a pass opens the listener, which
    comes before it, in the same pass. */
@@ -278,6 +305,7 @@ static void add_accepting_tests(TCase *t)
 	add_table_test(t, makes_room_by_dropping_oldest, crowds);
 	tcase_add_test(t, makes_room_once_for_each_batch);
 	tcase_add_test(t, full_table_is_a_shortage_until_an_entry_is_free);
+	tcase_add_test(t, looks_at_full_table_again_after_100_ms);
 	tcase_add_test(t, full_table_stops_accepting_only);
 	tcase_add_test(t, accepts_after_reading_the_others);
 }

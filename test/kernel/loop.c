@@ -163,6 +163,36 @@ START_TEST(ticks_soon_while_something_is_due)
 }
 END_TEST
 
+/* Until the next tick, for 100 ms with a full table, and in a congested room
+   for its patience: which of them is least. */
+START_TEST(waits_for_what_comes_first)
+{
+	static const struct {
+		unsigned ms_to_tick, patience;
+		enum shortage shortage;
+		int full, congested, both;
+	} waits[] = {
+		{400, 300, OF_ENTRIES, 100, 300, 100},
+		{400, 99, OF_ENTRIES, 100, 99, 99},
+		{50, 99, OF_ENTRIES, 50, 50, 50},
+		{0, 99, OF_ENTRIES, 0, 0, 0},
+		{400, 300, OF_DESCRIPTORS, 400, 300, 300},
+	};
+
+	clock_now.tv_sec = 10;
+	loop.tick_after = 1;
+	loop.last_tick = 9000 + waits[_i].ms_to_tick;
+	room.patience = waits[_i].patience;
+	ck_assert_int_eq(ms_to_wait(), (int)waits[_i].ms_to_tick);
+	room.congested = true;
+	ck_assert_int_eq(ms_to_wait(), waits[_i].congested);
+	loop.shortage = (unsigned char)waits[_i].shortage;
+	ck_assert_int_eq(ms_to_wait(), waits[_i].both);
+	room.congested = false;
+	ck_assert_int_eq(ms_to_wait(), waits[_i].full);
+}
+END_TEST
+
 /* Nothing is due for what only listens, nor as no notices are sent. */
 START_TEST(sleeps_if_notice_is_never_sent)
 {
@@ -223,6 +253,7 @@ static void add_loop_tests(TCase *t)
 	tcase_add_test(t, waits_until_next_tick);
 	tcase_add_test(t, sleeps_until_heartbeat_in_quiet_room);
 	tcase_add_loop_test(t, ticks_soon_while_something_is_due, 0, 15);
+	tcase_add_loop_test(t, waits_for_what_comes_first, 0, 5);
 	tcase_add_test(t, sleeps_if_notice_is_never_sent);
 	tcase_add_test(t, handles_what_is_ready_before_tick);
 	tcase_add_test(t, counts_one_tick_after_stop_of_an_hour);
