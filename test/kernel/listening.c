@@ -237,6 +237,7 @@ START_TEST(prints_url_that_others_can_open)
 }
 END_TEST
 
+/* One that was inherited may have no path. */
 START_TEST(prints_path_of_unix_socket)
 {
 	make_client(7, LISTENING);
@@ -245,6 +246,11 @@ START_TEST(prints_path_of_unix_socket)
 	announce(0);
 	EXPECT_CALLS("name 7\nto 1: chat 1.0: listening on ./a\n" LOG
 		     "local Listening for up to 1024 clients\n");
+	memset(&own_address, 0, sizeof own_address);
+	own_address.ss_family = AF_UNIX;
+	announce(0);
+	EXPECT_CALLS("name 7\nto 1: chat 1.0: listening on a unix-domain "
+		     "socket\n" LOG "local Listening for up to 1024 clients\n");
 }
 END_TEST
 
