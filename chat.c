@@ -922,7 +922,7 @@ static bool queue_frame(int i, enum ws_opcode opcode, const unsigned char *data,
 	return outbox_append(c, opcode, data, from, to);
 }
 
-/* Sends Close after all that came before it (RFC 6455, 7.1.2).  Unless
+/* Sends Close behind what the outbox waits for (RFC 6455, 7.1.2).  Unless
    its input is ignored from now on, the server waits for the peer's Close. */
 static void start_close(int i, int code, bool ignore_input, enum reason why)
 {
