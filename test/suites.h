@@ -14,6 +14,7 @@
 	SUITE(ws)     \
 	SUITE(http)   \
 	SUITE(kernel) \
+	SUITE(store)  \
 	SUITE(chat)   \
 	SUITE(wire)   \
 	SUITE(hurt)   \
