@@ -16,6 +16,7 @@
 	SUITE(kernel) \
 	SUITE(store)  \
 	SUITE(chat)   \
+	SUITE(file)   \
 	SUITE(wire)   \
 	SUITE(hurt)   \
 	SUITE(crowd)  \
