@@ -30,13 +30,15 @@ STAGES = {
     "base64.c": [{"base64": 1}],
     "ws.c": [{"ws": 1}, {"wire": 1}],
     "http.c": [{"http": 1}, {"wire": 1, "chat": 6}],
-    "chat.c": [{"kernel": 1}, {"chat": 6, "hurt": 6}, {"wire": 1}],
+    "chat.c": [{"kernel": 1}, {"chat": 6, "hurt": 6}, {"wire": 1},
+               {"store": 3, "file": 3}],
 }
 # For all of a file's mutants, the heavy suites as well.
 MORE = {"chat.c": [{"crowd": 1}, {"soak": 4}]}
 UNITS = ["sha1", "base64", "ws", "http", "kernel"]
 NEEDS = {"wire": ["big"], "chat": ["small"], "hurt": ["small"],
-         "crowd": ["crowd"], "soak": ["crowd", "tight", "drip"]}
+         "file": ["small"], "crowd": ["crowd"],
+         "soak": ["crowd", "tight", "drip"]}
 WORKERS = 6
 LIMIT = 120   # seconds that a suite may take
 ENOUGH = 95   # of 100 must be killed
@@ -147,7 +149,8 @@ def failing(here, suites, log):
     running = [(suite, subprocess.Popen(
         ["test/build/test", suite], cwd=here, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=log,
-        env={**os.environ, "PART": str(part), "PARTS": str(parts)}))
+        env={**os.environ, "PART": str(part), "PARTS": str(parts),
+             "FILE_KILLS": "20"}))
         for suite, parts in suites.items() for part in range(parts)]
     end = time.monotonic() + LIMIT
     found = None
