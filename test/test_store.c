@@ -569,7 +569,7 @@ START_TEST(refuses_file_of_any_other_size)
 		ck_assert_int_eq(truncate(path, (off_t)size), 0);
 		expect_refusal(&image, size,
 			       size >= strlen(image.mark)
-				       ? "it has been cut off"
+				       ? "its size is wrong"
 				       : "it is ");
 	}
 	write_file(&image, sizeof image);
