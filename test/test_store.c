@@ -568,9 +568,8 @@ START_TEST(refuses_file_of_any_other_size)
 	for (size_t size = sizeof image - 1; size > 0; size--) {
 		ck_assert_int_eq(truncate(path, (off_t)size), 0);
 		expect_refusal(&image, size,
-			       size >= strlen(image.mark)
-				       ? "its size is wrong"
-				       : "it is ");
+			       size >= strlen(image.mark) ? "its size is wrong"
+							  : "it is ");
 	}
 	write_file(&image, sizeof image);
 	ck_assert_int_eq(truncate(path, sizeof image + 1), 0);
