@@ -1082,27 +1082,37 @@ static void reply_page(int i, const struct http_request *r)
 	start_reply(i, 200, NULL, r->head_only);
 }
 
-static const char gauge[] = "gauge", counter[] = "counter";
-
-static size_t append_metric(char *text, size_t n, const char *name,
-			    const char *type, const char *help)
+/* Appends what a metric means, and its type: those of the name "..._total" only
+   grow. */
+static size_t append_help(char *text, size_t n, const char *name,
+			  const char *help)
 {
+	bool grows = strcmp(name + strlen(name) - 6, "_total") == 0;
+
 	return append(text, n, METRICS_MAX,
 		      "# HELP chat_%s %s\n# TYPE chat_%s %s\n", name, help,
-		      name, type);
+		      name, grows ? "counter" : "gauge");
+}
+
+static size_t append_metric(char *text, size_t n, const char *name,
+			    uint64_t value, const char *help)
+{
+	n = append_help(text, n, name, help);
+	return append(text, n, METRICS_MAX, "chat_%s %" PRIu64 "\n", name,
+		      value);
 }
 
 /* Appends the counters that have a label. */
 static size_t append_labelled(char *text, size_t n)
 {
-	n = append_metric(text, n, "dropped_total", counter,
-			  "Connections dropped, by reason.");
+	n = append_help(text, n, "dropped_total",
+			"Connections dropped, by reason.");
 	for (int k = LATE; k < REASONS; k++)
 		n = append(text, n, METRICS_MAX,
 			   "chat_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
 			   reasons[k].label, totals.ended[k]);
-	n = append_metric(text, n, "refused_total", counter,
-			  "Requests refused, by status.");
+	n = append_help(text, n, "refused_total",
+			"Requests refused, by status.");
 	for (int k = STATUS_MIN; k <= STATUS_MAX; k++) {
 		if (http_status(k) != NULL)
 			n = append(text, n, METRICS_MAX,
@@ -1116,34 +1126,24 @@ static size_t append_labelled(char *text, size_t n)
 /* Answers with the counters, in the text format 0.0.4 of Prometheus. */
 static void reply_metrics(int i, const struct http_request *r)
 {
-	const struct {
-		const char *name, *type, *help;
-		uint64_t value;
-	} metrics[] = {
-		{"clients", gauge, "Clients in the room.", room.members},
-		{"clients_peak", gauge, "Most clients since the start.",
-		 room.members_peak},
-		{"clients_limit", gauge, "Most clients possible.",
-		 room.members_max},
-		{"connections_total", counter, "Clients that joined.",
-		 totals.joins},
-		{"messages_total", counter, "Messages relayed.",
-		 totals.messages},
-		{"page_loads_total", counter, "Times the page was sent.",
-		 totals.page_loads},
-		{"received_bytes_total", counter, "Bytes received.",
-		 totals.bytes_in},
-		{"sent_bytes_total", counter, "Bytes sent.", totals.bytes_out},
-	};
 	char text[METRICS_MAX];
-	size_t n = 0;
+	size_t n = append_metric(text, 0, "clients", room.members,
+				 "Clients in the room.");
 
-	for (size_t k = 0; k < sizeof metrics / sizeof metrics[0]; k++) {
-		n = append_metric(text, n, metrics[k].name, metrics[k].type,
-				  metrics[k].help);
-		n = append(text, n, sizeof text, "chat_%s %" PRIu64 "\n",
-			   metrics[k].name, metrics[k].value);
-	}
+	n = append_metric(text, n, "clients_peak", room.members_peak,
+			  "Most clients since the start.");
+	n = append_metric(text, n, "clients_limit", room.members_max,
+			  "Most clients possible.");
+	n = append_metric(text, n, "connections_total", totals.joins,
+			  "Clients that joined.");
+	n = append_metric(text, n, "messages_total", totals.messages,
+			  "Messages relayed.");
+	n = append_metric(text, n, "page_loads_total", totals.page_loads,
+			  "Times the page was sent.");
+	n = append_metric(text, n, "received_bytes_total", totals.bytes_in,
+			  "Bytes received.");
+	n = append_metric(text, n, "sent_bytes_total", totals.bytes_out,
+			  "Bytes sent.");
 	append_labelled(text, n);
 	start_reply(i, 200, text, r->head_only);
 }
@@ -1583,7 +1583,7 @@ static void tick_member(int i, unsigned seconds)
 /* Enforces the timeouts of a connection that is not in the room. */
 static void tick_other(int i)
 {
-	static const struct http_request none;
+	const struct http_request none = {.fault = NULL};
 	struct client *c = &clients[i];
 	unsigned limit = c->state == CLOSING ? CLOSE_TIMEOUT : REQUEST_TIMEOUT;
 
@@ -1602,15 +1602,12 @@ static void tick_other(int i)
 static void tick(void)
 {
 	unsigned seconds = loop.tick_after;
-	bool heartbeat =
-		options.heartbeat > 0 && loop.heartbeat_after <= seconds;
+	bool is_over = loop.heartbeat_after <= seconds;
+	bool heartbeat = is_over && options.heartbeat > 0;
 
-	if (loop.heartbeat_after > seconds)
-		loop.heartbeat_after -= seconds;
-	else
-		loop.heartbeat_after = options.heartbeat > 0
-					       ? (unsigned)options.heartbeat
-					       : IDLE_MAX;
+	loop.heartbeat_after = !is_over    ? loop.heartbeat_after - seconds
+			       : heartbeat ? (unsigned)options.heartbeat
+					   : IDLE_MAX;
 	loop.last_tick = clock_ms(CLOCK_MONOTONIC);
 	loop.tick_after = loop.heartbeat_after; /* see tick_soon() */
 	room.patience = (unsigned)smaller(
@@ -1813,25 +1810,21 @@ enum { OPTIONS = sizeof option_table / sizeof option_table[0] };
 
 static void print_help(void)
 {
-	char text[2048];
-	size_t n = append(text, 0, sizeof text,
-			  "%sServes a chat room to every browser on the "
-			  "network.\n\n",
-			  usage);
-
-	for (const struct option *o = option_table; o < option_table + OPTIONS;
-	     o++) {
-		n = append(text, n, sizeof text, "  -%c %-9s  %s", o->letter,
-			   o->argument != NULL ? o->argument : "", o->help);
-		if (o->argument != NULL && o->number != NULL)
-			n = append(text, n, sizeof text, " (default: %d)",
-				   o->preset);
-		n = append(text, n, sizeof text, "\n");
-	}
 	print(STDOUT_FILENO,
-	      "%s\nThis build: %d clients, %d bytes per message, %d "
-	      "bytes of ring.\n",
-	      text, CLIENTS_MAX, MESSAGE_MAX, LOG_SIZE);
+	      "%sServes a chat room to every browser on the network.\n\n",
+	      usage);
+	for (const struct option *o = option_table; o < option_table + OPTIONS;
+	     o++)
+		print(STDOUT_FILENO,
+		      o->argument != NULL && o->number != NULL
+			      ? "  -%c %-9s  %s (default: %d)\n"
+			      : "  -%c %-9s  %s\n",
+		      o->letter, o->argument != NULL ? o->argument : "",
+		      o->help, o->preset);
+	print(STDOUT_FILENO,
+	      "\nThis build: %d clients, %d bytes per message, %d bytes of "
+	      "ring.\n",
+	      CLIENTS_MAX, MESSAGE_MAX, LOG_SIZE);
 }
 
 /* Ends with one line that says what is wrong with a value, and the usage. */
@@ -2145,8 +2138,7 @@ static void fit_table(void)
 
 static void prepare(void)
 {
-	struct sigaction ignore = {.sa_handler = SIG_IGN}, before = ignore;
-	struct sigaction stop = {.sa_handler = on_signal};
+	struct sigaction action = {.sa_handler = SIG_IGN}, before = action;
 	const int stop_signals[] = {SIGHUP, SIGINT, SIGTERM};
 	int fd;
 
@@ -2154,11 +2146,12 @@ static void prepare(void)
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	close(fd);
-	sigaction(SIGPIPE, &ignore, NULL); /* the log is not read */
-	sigaction(SIGTTOU, &ignore, NULL); /* chat runs in the background */
-	sigaction(SIGALRM, &stop, NULL);
+	sigaction(SIGPIPE, &action, NULL); /* the log is not read */
+	sigaction(SIGTTOU, &action, NULL); /* chat runs in the background */
+	action.sa_handler = on_signal;
+	sigaction(SIGALRM, &action, NULL);
 	for (int k = 0; k < 3; k++) {
-		sigaction(stop_signals[k], &stop, &before);
+		sigaction(stop_signals[k], &action, &before);
 		/* who starts it may have chosen so, as nohup does for SIGHUP */
 		if (before.sa_handler == SIG_IGN)
 			sigaction(stop_signals[k], &before, NULL);
@@ -2362,13 +2355,13 @@ static void announce(int i)
 			    memcmp(a.ip, any_ip4, sizeof a.ip) == 0))
 		find_outer_address(&a);
 	format_address(url, &a);
-	if (s.ss_family == AF_UNIX)
-		print(STDOUT_FILENO, "chat " VERSION ": listening on %s\n",
-		      path->sun_path[0] != '\0' ? path->sun_path
-						: "a unix-domain socket");
-	else
-		print(STDOUT_FILENO,
-		      "chat " VERSION ": open http://%s/ in a browser\n", url);
+	print(STDOUT_FILENO,
+	      s.ss_family != AF_UNIX ? "chat " VERSION
+				       ": open http://%s/ in a browser\n"
+				     : "chat " VERSION ": listening on %s\n",
+	      s.ss_family != AF_UNIX      ? url
+	      : path->sun_path[0] != '\0' ? path->sun_path
+					  : "a unix-domain socket");
 	log_event(&clients[i], "Listening for up to %u clients",
 		  room.members_max);
 }

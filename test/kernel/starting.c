@@ -91,14 +91,14 @@ START_TEST(help_shows_defaults_and_limits)
 {
 	static const char *const parts[] = {
 		"to 1: " USAGE "Serves a chat room ",
-		".\n\n  -a address    listen on ",
+		".\n\nto 1:   -a address    listen on ",
 		"one address; 0 = no limit (default: 64)\n",
 		"0 = no limit (default: 20)\n",
 		"a new client (default: 100)\n",
 		"host[:port]; repeatable\n",
 		"any free port (default: 8080)\n",
 		"none (default: 25)\n",
-		"\nThis build: 1024 clients, 4096 bytes per message, 1048576 "
+		"to 1: \nThis build: 1024 clients, 4096 bytes per message, 1048576 "
 		"bytes of ring.\nexit 0\n",
 	};
 
@@ -106,9 +106,9 @@ START_TEST(help_shows_defaults_and_limits)
 	ck_assert(options.help == 1 && options.version == 1);
 	for (size_t i = 0; i < COUNT(parts); i++)
 		EXPECT_IN(trace, parts[i]);
-	for (const char *line = trace + 6; *line != '\0';
+	for (const char *line = trace; *line != '\0';
 	     line = strchr(line, '\n') + 1)
-		ck_assert_uint_le(strcspn(line, "\n"), 80);
+		ck_assert_uint_le(strcspn(line, "\n"), strlen("to 1: ") + 80);
 	clear_calls();
 	options.help = 0;
 	read_line("-V");
