@@ -6,21 +6,21 @@
 #define STATS   CREATES "stat 3\n"
 #define LOCKS   STATS "lock 3\n"
 #define READS   LOCKS "read 3\n"
-#define BYTES   "1080704"
-#define MAPS    "map 3 " BYTES "\n"
-#define NEW     LOCKS "allocate 3 " BYTES "\n"
-#define CUT     "truncate 3 0\n"
-#define EMPTY \
-	LOG "chat 0 messages are in " ROOM "; 0 were damaged and are lost\n"
-#define NOT_OURS "it is no history of chat"
-#define OTHER_BUILD \
-	"it is of a build with other limits, or of another processor"
+#define MAPS    "map 3 1080704\n"
+#define NEW     LOCKS "allocate 3 1080704\n"
+#define WRITES  NEW "to 3: zeros\n"
+#define CUTS    "truncate 3 0\n"
 
 static struct store file; /* what is in the file */
+enum { SIZE = sizeof(struct store) };
 
-/* Gives the file the mark of this build. */
-static void set_mark(void)
+/* Makes a file that has the mark of this build, and says nothing. */
+static void make_file(void)
 {
+	options.file = ROOM;
+	file_bytes = &file;
+	file_mode = S_IFREG;
+	file_size = SIZE;
 	snprintf(file.mark, sizeof file.mark,
 		 "A history of chat: version 1, LOG_SIZE 1048576, "
 		 "HISTORY_MAX 1000, %s endian\n",
@@ -29,238 +29,137 @@ static void set_mark(void)
 
 /* ---- Opening ---- */
 
-/* The size of the file, as that of a store and so many bytes more; its mark,
-   or NULL for that of this build; a byte of it that is 1, or 0 for none. */
-#define NONE (-(int)sizeof memory)
-static const struct file_case {
-	const char *name;
-	mode_t mode;
-	int more;
-	const char *mark;
-	size_t one;
-	struct answer answers[2];
-	const char *calls; /* all that are made */
-	const char *why;   /* why it cannot be used, or NULL */
-	int error;         /* or the error that tells it */
-} files[] = {
-	{"good", S_IFREG, 0, NULL, 0, {{0}}, READS MAPS, NULL, 0},
-	{"new", S_IFREG, NONE, "", 0, {{0}}, NEW MAPS, NULL, 0},
-	{"from a server that was killed before it wrote the mark",
-	 S_IFREG,
-	 0,
-	 "",
-	 0,
-	 {{0}},
-	 READS MAPS,
-	 NULL,
-	 0},
-	/* calls that fail */
-	{"not to be opened",
-	 0,
-	 0,
-	 NULL,
-	 0,
-	 {{"open", -1, EACCES}},
-	 CREATES,
-	 NULL,
-	 EACCES},
-	{"not there any more",
-	 S_IFREG,
-	 0,
-	 NULL,
-	 0,
-	 {{"fstat", -1, EIO}},
-	 STATS,
-	 NULL,
-	 EIO},
-	{"locked",
-	 S_IFREG,
-	 0,
-	 NULL,
-	 0,
-	 {{"fcntl", -1, EAGAIN}},
-	 LOCKS,
-	 "another process uses it",
-	 0},
-	{"not to be read",
-	 S_IFREG,
-	 0,
-	 NULL,
-	 0,
-	 {{"pread", -1, EIO}},
-	 READS,
-	 NULL,
-	 EIO},
-	{"not to be mapped",
-	 S_IFREG,
-	 0,
-	 NULL,
-	 0,
-	 {{"mmap", -1, ENODEV}},
-	 READS MAPS,
-	 NULL,
-	 ENODEV},
-	/* a new file, whose bytes must all be there: a call returns its error,
-	   and in case of need they are written */
-	{"too big",
-	 S_IFREG,
-	 NONE,
-	 "",
-	 0,
-	 {{"posix_fallocate", ENOSPC, 0}},
-	 NEW CUT,
-	 NULL,
-	 ENOSPC},
-	{"too big, and stays",
-	 S_IFREG,
-	 NONE,
-	 "",
-	 0,
-	 {{"posix_fallocate", ENOSPC, 0}, {"ftruncate", -1, EIO}},
-	 NEW CUT,
-	 NULL,
-	 EIO},
-	{"written",
-	 S_IFREG,
-	 NONE,
-	 "",
-	 0,
-	 {{"posix_fallocate", EOPNOTSUPP, 0}},
-	 NEW "to 3: zeros\n" MAPS,
-	 NULL,
-	 0},
-	{"written, too",
-	 S_IFREG,
-	 NONE,
-	 "",
-	 0,
-	 {{"posix_fallocate", EINVAL, 0}},
-	 NEW "to 3: zeros\n" MAPS,
-	 NULL,
-	 0},
-	{"written in part",
-	 S_IFREG,
-	 NONE,
-	 "",
-	 0,
-	 {{"posix_fallocate", EOPNOTSUPP, 0}, {"write", 1080703, 0}},
-	 NEW "to 3: zeros\n" CUT,
-	 NULL,
-	 ENOSPC},
-	{"not written",
-	 S_IFREG,
-	 NONE,
-	 "",
-	 0,
-	 {{"posix_fallocate", EINVAL, 0}, {"write", -1, EFBIG}},
-	 NEW "to 3: zeros\n" CUT,
-	 NULL,
-	 ENOSPC},
-	/* files that are not touched */
-	{"a pipe",
-	 S_IFIFO,
-	 NONE,
-	 "",
-	 0,
-	 {{0}},
-	 STATS,
-	 "it is not a regular file",
-	 0},
-	{"zeros, but too few", S_IFREG, -1, "", 0, {{0}}, READS, NOT_OURS, 0},
-	{"zeros, but too many", S_IFREG, 1, "", 0, {{0}}, READS, NOT_OURS, 0},
-	{"one byte", S_IFREG, NONE + 1, "A", 0, {{0}}, READS, NOT_OURS, 0},
-	{"zeros up to the last byte",
-	 S_IFREG,
-	 0,
-	 "",
-	 sizeof memory - 1,
-	 {{0}},
-	 READS MAPS,
-	 NOT_OURS,
-	 0},
-	{"zeros and a byte", S_IFREG, 0, "", 1, {{0}}, READS MAPS, NOT_OURS, 0},
-	{"a text",
-	 S_IFREG,
-	 0,
-	 "A history of char",
-	 0,
-	 {{0}},
-	 READS,
-	 NOT_OURS,
-	 0},
-	{"the start of a mark",
-	 S_IFREG,
-	 0,
-	 "A history of chat",
-	 0,
-	 {{0}},
-	 READS,
-	 OTHER_BUILD,
-	 0},
-	{"a longer mark",
-	 S_IFREG,
-	 0,
-	 NULL,
-	 sizeof memory.mark - 1,
-	 {{0}},
-	 READS,
-	 OTHER_BUILD,
-	 0},
-	{"of another build, and of its size",
-	 S_IFREG,
-	 1,
-	 "A history of chat: version 2",
-	 0,
-	 {{0}},
-	 READS,
-	 OTHER_BUILD,
-	 0},
-	{"cut off",
-	 S_IFREG,
-	 -1,
-	 NULL,
-	 0,
-	 {{0}},
-	 READS,
-	 "it has been cut off",
-	 0},
-	{"longer", S_IFREG, 1, NULL, 0, {{0}}, READS, "it has been cut off", 0},
+/* Opens the file with these calls; `why` is NULL, or why it cannot be used. */
+static void expect_opening(const char *calls, const char *why)
+{
+	const char *empty = LOG "chat 0 messages are in " ROOM
+				"; 0 were damaged and are lost\n";
+	char want[400];
+
+	EXITS(map_store(ROOM));
+	snprintf(want, sizeof want, "%s%s%s%s", calls,
+		 why == NULL ? empty : "to 2: chat: cannot use -f " ROOM ": ",
+		 why == NULL ? "" : why, why == NULL ? "" : "\nexit 1\n");
+	EXPECT_CALLS(want);
+	ck_assert_ptr_eq(ring.store, why == NULL ? &file : &memory);
+	ck_assert_uint_eq(answered, answers);
+}
+
+START_TEST(explains_call_that_fails)
+{
+	static const struct {
+		const char *call;
+		int error;
+		const char *calls;
+	} broken[] = {
+		{"open", EACCES, CREATES},
+		{"fstat", EIO, STATS},
+		{"pread", EIO, READS},
+		{"mmap", ENODEV, READS MAPS},
+	};
+
+	make_file();
+	queue_answer(broken[_i].call, -1, broken[_i].error);
+	expect_opening(broken[_i].calls, strerror(broken[_i].error));
+}
+END_TEST
+
+START_TEST(leaves_file_to_process_that_has_locked_it)
+{
+	make_file();
+	queue_answer("fcntl", -1, EAGAIN);
+	expect_opening(LOCKS, "another process uses it");
+}
+END_TEST
+
+/* A new file: the error that posix_fallocate() returns, the bytes that are
+   written, and the error of ftruncate(), or 0; all calls, and what is told. */
+static const struct {
+	int error, written, stays;
+	const char *calls;
+	int told;
+} fresh[] = {
+	{0, 0, 0, NEW MAPS, 0},
+	{ENOSPC, 0, 0, NEW CUTS, ENOSPC},
+	{ENOSPC, 0, EIO, NEW CUTS, EIO},
+	/* it cannot allocate there, but write */
+	{EOPNOTSUPP, SIZE, 0, WRITES MAPS, 0},
+	{EINVAL, SIZE, 0, WRITES MAPS, 0},
+	{EOPNOTSUPP, SIZE - 1, 0, WRITES CUTS, ENOSPC},
+	{EINVAL, -1, 0, WRITES CUTS, ENOSPC},
 };
 
-START_TEST(maps_file_or_says_why_not)
+START_TEST(gives_new_file_all_its_bytes)
 {
-	const struct file_case *f = &files[_i];
-	const char *why = f->error != 0 ? strerror(f->error) : f->why;
-	char want[600];
+	int told = fresh[_i].told;
 
-	options.file = ROOM;
-	set_mark();
-	if (f->mark != NULL) {
-		memset(file.mark, 0, sizeof file.mark);
-		strcpy(file.mark, f->mark);
+	make_file();
+	memset(&file, 0, sizeof file);
+	file_size = 0;
+	queue_answer("posix_fallocate", fresh[_i].error, 0);
+	if (fresh[_i].written != 0)
+		queue_answer("write", fresh[_i].written, 0);
+	if (fresh[_i].stays != 0)
+		queue_answer("ftruncate", -1, fresh[_i].stays);
+	expect_opening(fresh[_i].calls, told != 0 ? strerror(told) : NULL);
+}
+END_TEST
+
+/* The size of a file, its mark, or NULL for that of this build, and a byte of
+   it that is 1, or 0 for none; why it cannot be used, or NULL. */
+#define NOT_OURS "it is no history of chat"
+#define OTHER    "it is of a build with other limits, or of another processor"
+#define CUT_OFF  "it has been cut off"
+static const struct {
+	size_t size;
+	const char *mark;
+	size_t one;
+	const char *calls, *why;
+} contents[] = {
+	{SIZE, NULL, 0, READS MAPS, NULL},
+	/* its server was killed before it wrote the mark */
+	{SIZE, "", 0, READS MAPS, NULL},
+	/* zeros, but not so many, or not all of them */
+	{1, "", 0, READS, NOT_OURS},
+	{SIZE - 1, "", 0, READS, NOT_OURS},
+	{SIZE + 1, "", 0, READS, NOT_OURS},
+	{SIZE, "", 1, READS MAPS, NOT_OURS},
+	{SIZE, "", SIZE - 1, READS MAPS, NOT_OURS},
+	/* another text, or the start of ours */
+	{SIZE, "A history of char", 0, READS, NOT_OURS},
+	{1, "A", 0, READS, NOT_OURS},
+	{SIZE, "A history of chat", 0, READS, OTHER},
+	{SIZE + 1, "A history of chat: version 2", 0, READS, OTHER},
+	{SIZE, NULL, 119, READS, OTHER},
+	{SIZE - 1, NULL, 0, READS, CUT_OFF},
+	{SIZE + 1, NULL, 0, READS, CUT_OFF},
+};
+
+START_TEST(touches_no_other_file)
+{
+	static struct store then; /* with the mark, or as it was */
+
+	make_file();
+	then = file;
+	if (contents[_i].mark != NULL) {
+		memset(&file, 0, sizeof file);
+		strcpy(file.mark, contents[_i].mark);
 	}
-	if (f->one > 0)
-		((char *)&file)[f->one] = 1;
-	file_bytes = &file;
-	file_mode = f->mode;
-	file_size = sizeof file + (size_t)f->more;
-	for (int k = 0; k < 2 && f->answers[k].call != NULL; k++)
-		queue_answer(f->answers[k].call, f->answers[k].result,
-			     f->answers[k].error);
-	EXITS(map_store(ROOM));
-	snprintf(want, sizeof want,
-		 why == NULL ? "%s" EMPTY
-			     : "%sto 2: chat: cannot use -f " ROOM
-			       ": %s\nexit 1\n",
-		 f->calls, why);
-	ck_assert_msg(strcmp(trace, want) == 0, "%s: %s", f->name, trace);
-	ck_assert_uint_eq(answered, answers);
-	ck_assert_ptr_eq(ring.store, why == NULL ? &file : &memory);
-	if (why == NULL) {
-		strcpy(want, file.mark);
-		set_mark();
-		ck_assert_str_eq(want, file.mark);
-	}
+	if (contents[_i].one > 0)
+		((char *)&file)[contents[_i].one] = 1;
+	file_size = contents[_i].size;
+	if (contents[_i].why != NULL)
+		then = file;
+	expect_opening(contents[_i].calls, contents[_i].why);
+	ck_assert_mem_eq(&file, &then, SIZE);
+}
+END_TEST
+
+START_TEST(takes_regular_files_only)
+{
+	make_file();
+	file_mode = S_IFIFO;
+	expect_opening(STATS, "it is not a regular file");
 }
 END_TEST
 
@@ -387,6 +286,7 @@ static const struct {
 	{0, 9, 3, ABSENT, 4, 10, 3},
 	{0, 9, 3, MOVED, 4, 10, 4},
 	{0, 0, 0, BYTE, 0, 0, 1},
+	{615, 615, 615, BYTE, 0, 0, 1}, /* in the place of number -1 */
 	/* of two equal runs, that which comes first in the table */
 	{0, 10, 5, BYTE, 0, 5, 6},
 	{997, 1007, 1002, BYTE, 1003, 1008, 6},
@@ -521,10 +421,8 @@ START_TEST(keeps_start_of_count_in_file)
 	set_address(&own_address, AF_INET, "127.0.0.1", 8080);
 	date_now = (struct timespec){2000, 7000000};
 	stopping = SIGTERM;
-	file_bytes = &file;
-	file_mode = S_IFREG;
-	file_size = sizeof file;
-	set_mark();
+	make_file();
+	options.file = NULL; /* main() sets it */
 	file.since = _i == 0 ? 0 : 42;
 	ck_assert_int_eq(chat_main(4, words), 0);
 	EXPECT_CALLS(NULLS SIGNALS READS MAPS ALL_SIX LISTENS "name 5\n" OPENS
@@ -535,7 +433,11 @@ END_TEST
 
 static void add_file_tests(TCase *t)
 {
-	add_table_test(t, maps_file_or_says_why_not, files);
+	tcase_add_loop_test(t, explains_call_that_fails, 0, 4);
+	tcase_add_test(t, leaves_file_to_process_that_has_locked_it);
+	add_table_test(t, gives_new_file_all_its_bytes, fresh);
+	add_table_test(t, touches_no_other_file, contents);
+	tcase_add_test(t, takes_regular_files_only);
 	add_table_test(t, takes_over_what_ring_and_table_hold, sound);
 	add_table_test(t, takes_over_longest_run_of_whole_messages, damages);
 	tcase_add_test(t, counts_no_overwritten_message_as_lost);

@@ -20,8 +20,12 @@ static void read_line(const char *line)
 	EXITS(read_options(argc, argv));
 }
 
-START_TEST(accepts_largest_option_values)
+START_TEST(accepts_smallest_and_largest_option_values)
 {
+	read_line("-c0 -l0 -n0 -t0 -p0");
+	ck_assert(options.rate == 0 && options.history == 0);
+	ck_assert(options.heartbeat == 0 && options.port == 0);
+	ck_assert_int_eq(options.address_max, 0);
 	read_line("");
 	ck_assert(options.rate == 20 && options.history == 100);
 	ck_assert(options.heartbeat == 25 && options.port == 8080);
@@ -321,7 +325,7 @@ END_TEST
 
 static void add_starting_tests(TCase *t)
 {
-	tcase_add_test(t, accepts_largest_option_values);
+	tcase_add_test(t, accepts_smallest_and_largest_option_values);
 	add_table_test(t, explains_wrong_options, mistakes);
 	tcase_add_test(t, help_shows_defaults_and_limits);
 	tcase_add_test(t, keeps_descriptors_0_to_2_taken);
