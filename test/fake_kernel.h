@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -55,6 +56,11 @@ static int fake_clock_gettime(clockid_t clock, struct timespec *t);
 #define connect(fd, address, size)     fake_connect(fd, address, size)
 #define open(path, ...)                fake_open(path, __VA_ARGS__)
 #define lstat(path, out)               fake_lstat(path, out)
+#define fstat(fd, out)                 fake_fstat(fd, out)
+#define posix_fallocate(fd, from, n)   fake_posix_fallocate(fd, from, n)
+#define ftruncate(fd, n)               fake_ftruncate(fd, n)
+#define pread(fd, data, n, from)       fake_pread(fd, data, n, from)
+#define mmap(at, n, p, flags, fd, o)   fake_mmap(at, n, p, flags, fd, o)
 #define unlink(path)                   fake_unlink(path)
 #define umask(mask)                    fake_umask(mask)
 #define write(fd, data, n)             fake_write(fd, data, n)

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -51,6 +52,9 @@ static const unsigned char pongs[] = {0x8a, 0x80, 0, 0, 0, 0,
 #define NOTICE(online, said, heartbeat)         \
 	"{\"online\":" online ",\"said\":" said \
 	",\"since\":0,\"heartbeat\":" heartbeat ",\"max\":4096}"
+
+/* What a newcomer may send: a second's worth. */
+#define CREDIT (20 * FRAME_COST)
 
 static char program[] = "chat", quiet[] = "-q";
 static char *quiet_chat[] = {program, quiet, NULL};
@@ -108,7 +112,7 @@ static struct client *make_member(void)
 	struct client *c = make_client(7, OPEN);
 
 	room.members = c->told = 1;
-	c->credit = 20 * FRAME_COST; /* as a newcomer's */
+	c->credit = CREDIT;
 	return c;
 }
 
@@ -156,6 +160,7 @@ static const char *reply_text(void)
 #include "kernel/notices.c"
 #include "kernel/deadlines.c"
 #include "kernel/ring.c"
+#include "kernel/file.c"
 
 #define ADD(subject)                               \
 	do {                                       \
@@ -180,5 +185,6 @@ Suite *kernel_suite(void)
 	ADD(notices);
 	ADD(deadlines);
 	ADD(ring);
+	ADD(file);
 	return suite;
 }

@@ -6,7 +6,8 @@
  * where they came in, without a gap; frames must stay whole; nothing may follow
  * a Close; a notice must count the messages before it, and be the server's; and
  * a witness, who reads all at once and answers pings, must never be dropped,
- * and must have all before the server waits.
+ * and must have all before the server waits.  At the end, the messages must be
+ * such that another server takes them over, as with -f.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -75,6 +76,7 @@ static void check_room(int wait)
 	else
 		MUST(options.rate > 0 || room.patience == PATIENCE);
 	MUST(loop.lines == 0 || wait <= 1000);
+	MUST(loop.shortage != OF_ENTRIES || wait <= REQUEST_GRACE);
 	for (int i = 0; i < loop.used; i++) {
 		const struct client *c = &clients[i];
 		int same = 0;
@@ -88,6 +90,7 @@ static void check_room(int wait)
 				is_same_home(&c->address, &clients[k].address);
 		MUST(same <= options.address_max);
 		MUST(c->told == room.members || wait <= 1000);
+		MUST(c->credit >= options.rate * FRAME_COST || wait <= 1000);
 		MUST(options.rate == 0 || c->credit > 0 ||
 		     !(table[i].events & POLLIN));
 	}
@@ -404,6 +407,7 @@ static void reset(int rate)
 	room.members_max = CLIENTS_MAX;
 	room.patience = PATIENCE;
 	ring.store->since = 7;
+	options.file = "room";
 	options.address_max = 2;
 	options.rate = rate;
 	options.heartbeat = 5;
@@ -422,6 +426,18 @@ static void reset(int rate)
 	run_once();
 }
 
+/* All that was said lately is there after a restart, and nothing is lost. */
+static void restart(void)
+{
+	uint64_t head = ring.head, next = ring.next, start = history_start();
+
+	memset(&ring, 0, sizeof ring);
+	ring.store = &memory;
+	load_store();
+	MUST(ring.next == next && ring.head == head);
+	MUST(ring.store->since == 7 && history_start() == start);
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	reset(size % 2);
@@ -435,5 +451,6 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		run_once();
 	MUST(!room.congested && !readable(peers) && room.members > 0);
 	run_once(); /* sends what the last one has brought; see fake_poll() */
+	restart();
 	return 0;
 }

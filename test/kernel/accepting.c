@@ -10,6 +10,7 @@ START_TEST(accepts_until_backlog_is_empty)
 	struct address a;
 
 	make_client(3, LISTENING);
+	clock_now.tv_sec = 8;
 	set_address(&outward_address, AF_INET, "192.0.2.99", 4321);
 	a = to_address(&outward_address);
 	queue_answer("accept", -1, EINTR);
@@ -27,7 +28,7 @@ START_TEST(accepts_until_backlog_is_empty)
 	ck_assert_int_eq(clients[2].state, REQUEST);
 	ck_assert_mem_eq(clients[2].address.ip, a.ip, sizeof a.ip);
 	ck_assert_uint_eq(clients[2].address.port, 4321);
-	ck_assert(clients[1].arrived == 1 && clients[2].arrived == 2);
+	ck_assert_uint_eq(clients[2].since, 8000);
 	ck_assert_int_eq(loop.newest, 2);
 }
 END_TEST
@@ -52,7 +53,7 @@ START_TEST(accepts_again_after_next_tick)
 
 	make_client(3, LISTENING);
 	entry_take(1, 7, OPEN);
-	clients[1].credit = 1;
+	clients[1].credit = CREDIT;
 	options.quiet = false;
 	loop.shortage = _i == 2 ? OF_MEMORY : NO_SHORTAGE;
 	queue_answer("accept", -1, _i == 0 ? EWOULDBLOCK : EMFILE);
@@ -103,30 +104,31 @@ END_TEST
 
 /* ---- The full table ---- */
 
-/* Fills a table from words: the letter of a state, the ticks in it, an address
-   (a to k are 192.0.2.97 to 107; l is of this machine), and when it arrived.
-   The last to arrive is the newest entry. */
+/* Fills a table from words: the letter of a state, an address (a to k are
+   192.0.2.97 to 107; l is of this machine), and for how many ms it has been in
+   that state.  The last one is the newest connection. */
 static void fill_table(const char *words)
 {
 	static const char letters[] = ".LQPOCDX"; /* as enum state has them */
-	struct client *c = clients, *newest = c;
+	const uint64_t now = 5000;
+	int i = 0, end = 0, ms;
+	char state, address;
 
 	clear_table();
-	for (; *words != '\0'; words += words[4] != '\0' ? 5 : 4, c++) {
-		int i = (int)(c - clients);
+	clock_now.tv_sec = 5;
+	for (; sscanf(words, "%c%c%d %n", &state, &address, &ms, &end) == 3;
+	     words += end, i++) {
+		struct client *c = &clients[i];
 
 		entry_take(i, 10 + i,
-			   (enum state)(strchr(letters, *words) - letters));
-		c->ticks = (unsigned)(words[1] - '0');
+			   (enum state)(strchr(letters, state) - letters));
 		c->address = (struct address){{[10] = 0xff, [11] = 0xff}, 1};
-		c->address.ip[12] = words[2] == 'l' ? 127 : 192;
-		c->address.ip[15] = (unsigned char)words[2];
-		c->arrived = (uint64_t)(words[3] - '0');
-		if (newest->arrived < c->arrived)
-			newest = c;
+		c->address.ip[12] = address == 'l' ? 127 : 192;
+		c->address.ip[15] = (unsigned char)address;
+		c->since = now - (uint64_t)ms;
 	}
-	loop.newest = (int)(newest - clients);
 	loop.slots = loop.used;
+	loop.last_tick = now;
 }
 
 /* A table; -c and -x; which entry makes room for a newcomer, or -1. */
@@ -134,38 +136,41 @@ static const struct {
 	const char *table;
 	int address_max, proxied, victim;
 } crowds[] = {
-	/* the oldest request by arrival; the newest only after a second */
-	{"O9a1 Q0b2 Q0c3", 1, 0, 1},
-	{"Q0a2 Q0b1 Q0c3", 1, 0, 1},
-	{"Q0c4 Q0a2 Q0b3 Q0d5", 1, 0, 1},
-	{"Q9a2 Q0b3 Q0c1", 1, 0, 2},
-	{"O9a1 P1b2 Q1c3", 1, 0, -1},
-	{"O9a1 P1b2 Q2c3", 1, 0, 2},
-	{"P9a1 Q0b2 Q0c3", 1, 0, 1},
-	/* or the oldest response, after a second */
-	{"O9a1 P2b2 Q1c3", 1, 0, 1},
-	{"P2a2 P2b1 Q0c3", 1, 0, 1},
-	{"P1a1 P2b3 P2c2 Q0d4", 1, 0, 2},
+	/* the request that waits longest, for 100 ms at least */
+	{"Oa900 Qb200 Qc100", 1, 0, 1},
+	{"Qa200 Qb201 Qc100", 1, 0, 1},
+	{"Qc200 Qa300 Qb400 Qd100", 1, 0, 2},
+	{"Qa200 Qb200 Qc200", 1, 0, 0},
+	{"Oa900 Qb99 Qc100", 1, 0, 2},
+	{"Oa900 Qb100 Qc99", 1, 0, 1},
+	{"Oa900 Qb99 Qc99", 1, 0, -1},
+	{"Pa4000 Qb100 Qc0", 1, 0, 1},
+	/* or the response that does, for 1000 ms at least */
+	{"Oa4000 Pb1000 Qc99", 1, 0, 1},
+	{"Oa4000 Pb999 Qc99", 1, 0, -1},
+	{"Pa2000 Pb2001 Qc0", 1, 0, 1},
+	{"Pa999 Pb1000 Pc1001 Qd0", 1, 0, 2},
 	/* but no other */
-	{"L9a0 O9b1 C9c2 D9d3 D9e4", 1, 0, -1},
-	{"X9a1 O9b2", 1, 0, -1},
+	{"La4000 Ob4000 Cc4000 Dd4000 De4000", 1, 0, -1},
+	{"Xa4000 Ob4000", 1, 0, -1},
 	/* of an address that has more than half of those outside the room,
-	   its oldest one, but a response only after a second */
-	{"Q9a1 Q0b2 Q0b3", 1, 0, 1},
-	{"Q9a1 Q0b3 Q0b2 Q0b4", 1, 0, 2},
-	{"Q9a1 Q9a2 Q0b3 Q0b4", 1, 0, 0},
-	{"Q9a1 O9b2 C9b3 Q0b4", 1, 0, 0},
-	{"O9a1 Q0b2", 1, 0, 1},
-	{"Q9a1 D2b2 Q0b3", 1, 0, 1},
-	{"Q9a1 D1b2 Q0b3", 1, 0, 2},
-	{"Q9a1 P2b2 Q0b3", 1, 0, 1},
-	{"Q9a1 P1b2 Q0b3", 1, 0, 2},
-	{"Q9a1 D1b2 D1b3", 1, 0, -1},
+	   its oldest one, after as long */
+	{"Qa900 Qb100 Qb99", 1, 0, 1},
+	{"Qa900 Qb100 Qb101", 1, 0, 2},
+	{"Qa900 Qb99 Qb99", 1, 0, -1},
+	{"Qa800 Qa900 Qb200 Qb200", 1, 0, 1},
+	{"Qa900 Ob900 Cb900 Qb200", 1, 0, 0},
+	{"Oa900 Qb100", 1, 0, 1},
+	{"Qa900 Db1000 Qb200", 1, 0, 1},
+	{"Qa900 Db999 Qb100", 1, 0, 2},
+	{"Qa900 Pb1000 Qb200", 1, 0, 1},
+	{"Qa900 Pb999 Qb100", 1, 0, 2},
+	{"Qa900 Db999 Db999", 1, 0, -1},
 	/* unless -c does not limit it */
-	{"Q9a1 Q0b2 Q0b3", 0, 0, 0},
-	{"Q9a1 Q0l2 Q0l3", 1, 0, 0},
+	{"Qa900 Qb200 Qb200", 0, 0, 0},
+	{"Qa900 Ql200 Ql200", 1, 0, 0},
 	/* or all come by way of a proxy */
-	{"Q9a1 Q0b2 Q0b3", 1, 1, 0},
+	{"Qa900 Qb200 Qb200", 1, 1, 0},
 };
 
 START_TEST(makes_room_by_dropping_oldest)
@@ -190,7 +195,7 @@ END_TEST
 
 START_TEST(makes_room_once_for_each_batch)
 {
-	fill_table("L0a0 Q0b1 Q0c2 Q0d3");
+	fill_table("La0 Qb300 Qc200 Qd100");
 	queue_answer("accept", 5, 0);
 	queue_answer("accept", 6, 0);
 	accept_batch(0);
@@ -207,7 +212,7 @@ START_TEST(full_table_is_a_shortage_until_an_entry_is_free)
 		int is = was == NO_SHORTAGE ? OF_ENTRIES : was;
 		int then = is == OF_ENTRIES ? NO_SHORTAGE : is;
 
-		fill_table("L0a0 O0b1 O0c2");
+		fill_table("La0 Ob0 Oc0");
 		loop.shortage = (unsigned char)was;
 		accept_batch(0);
 		ck_assert_int_eq(loop.shortage, is);
@@ -223,21 +228,50 @@ START_TEST(full_table_is_a_shortage_until_an_entry_is_free)
 }
 END_TEST
 
-/* Members are still read; the tick comes in a second.  An entry that is freed
-   in a pass opens the listener, which comes before it, in the same pass. */
+/* 100 ms after it was found full, whatever other listeners and passes find in
+   the meantime. */
+START_TEST(looks_at_full_table_again_after_100_ms)
+{
+	fill_table("La0 La0 Ob0");
+	accept_batch(0);
+	ck_assert_uint_eq(loop.full_at, 5000);
+	pass_ms(1);
+	accept_batch(1); /* in the same pass, of another listener */
+	ck_assert_uint_eq(loop.full_at, 5000);
+	pass_ms(98);
+	queue_answer("poll", -1, EINTR);
+	run_once();
+	ck_assert_int_eq(loop.shortage, OF_ENTRIES);
+	pass_ms(1);
+	queue_answer("poll", -1, EINTR);
+	run_once();
+	ck_assert_int_eq(loop.shortage, NO_SHORTAGE);
+	/* another shortage lasts until the tick */
+	loop.shortage = OF_DESCRIPTORS;
+	queue_answer("poll", -1, EINTR);
+	run_once();
+	ck_assert_int_eq(loop.shortage, OF_DESCRIPTORS);
+	EXPECT_CALLS("poll 3 100\npoll 3 100\npoll 3 900\n");
+}
+END_TEST
+
+/* Members are still read, and it accepts again in 100 ms, when a request has
+   used up its time.  An entry that is freed in a pass opens the listener, which
+   comes before it, in the same pass. */
 START_TEST(full_table_stops_accepting_only)
 {
-	fill_table("L0a0 O0b1 O0c2");
-	clients[1].credit = clients[2].credit = 1;
-	loop.shortage = OF_ENTRIES;
+	fill_table("La0 Ob0 Oc0");
+	clients[1].credit = clients[2].credit = CREDIT;
 	options.heartbeat = options.history = 0;
+	accept_batch(0);
 	run_once();
-	EXPECT_CALLS("poll 3 1000\n");
+	EXPECT_CALLS("poll 3 100\n");
 	ck_assert(table[0].events == 0 && table[1].events == POLLIN);
-	loop.shortage = OF_ENTRIES;
+	ck_assert_int_eq(loop.shortage, NO_SHORTAGE);
+	accept_batch(0);
 	set_state(1, DEAD);
 	run_once();
-	EXPECT_CALLS("close 11\npoll 3 24000\n");
+	EXPECT_CALLS("close 11\npoll 3 900\n");
 	ck_assert(table[0].events == POLLIN && table[2].events == POLLIN);
 }
 END_TEST
@@ -246,7 +280,7 @@ END_TEST
    the same pass have left: none is dropped for the newcomer. */
 START_TEST(accepts_after_reading_the_others)
 {
-	fill_table("L0a0 L0a1 Q0b2 D0c3 Q0d4");
+	fill_table("La0 La0 Qb0 Dc0 Qd0");
 	loop.tick_after = 1;
 	for (int i = 0; i < 4; i++)
 		table[i].revents = i == 0 ? 0 : POLLIN;
@@ -271,6 +305,7 @@ static void add_accepting_tests(TCase *t)
 	add_table_test(t, makes_room_by_dropping_oldest, crowds);
 	tcase_add_test(t, makes_room_once_for_each_batch);
 	tcase_add_test(t, full_table_is_a_shortage_until_an_entry_is_free);
+	tcase_add_test(t, looks_at_full_table_again_after_100_ms);
 	tcase_add_test(t, full_table_stops_accepting_only);
 	tcase_add_test(t, accepts_after_reading_the_others);
 }

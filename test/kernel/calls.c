@@ -68,6 +68,8 @@ static struct rlimit descriptors = {9999, 9999};
 static const char *listen_pid, *listen_fds;
 static struct timespec clock_now, date_now; /* monotonic; since 1970 */
 static mode_t file_mode;   /* of the file at any path, or 0: there is none */
+static size_t file_size;   /* of the file that is open */
+static void *file_bytes;   /* what is in it */
 static int ignored_signal; /* at the start */
 static void (*during_poll)(void);    /* called within each poll() */
 static unsigned char outgoing[1000]; /* the start of what was sent last */
@@ -138,9 +140,6 @@ FAKE(int, accept, (int fd, void *address, socklen_t *size),
      *size == sizeof own_address,
      (memcpy(address, &outward_address, *size), errno = accept_error), -1,
      "accept %d\n", fd)
-FAKE(int, fcntl, (int fd, int command, ...),
-     command == F_SETFL || command == F_SETLK, , 0, "%s %d\n",
-     command == F_SETFL ? "nonblocking" : "lock", fd)
 FAKE(int, getsockname, (int fd, void *address, socklen_t *size),
      *size == sizeof own_address,
      memcpy(address, fd == 6 ? &outward_address : &own_address, *size), 0,
@@ -157,15 +156,24 @@ FAKE(ssize_t, send, (int fd, const void *data, size_t n, int flags),
      "send %d %zu\n", fd, n)
 FAKE(int, shutdown, (int fd, int how), how == SHUT_WR, , 0, "shutdown %d\n", fd)
 FAKE(int, close, (int fd), true, , 0, "close %d\n", fd)
-FAKE(int, open, (const char *path, int flags, ...), flags == O_RDWR, , 3,
-     "open %s\n", path)
 FAKE(int, lstat, (const char *path, struct stat *file), true,
      (file->st_mode = file_mode, errno = ENOENT), file_mode != 0 ? 0 : -1,
      "lstat %s\n", path)
+FAKE(int, fstat, (int fd, struct stat *file), true,
+     (file->st_mode = file_mode, file->st_size = (off_t)file_size), 0,
+     "stat %d\n", fd)
+FAKE(int, posix_fallocate, (int fd, off_t from, off_t n), from == 0, , 0,
+     "allocate %d %d\n", fd, (int)n)
+FAKE(int, ftruncate, (int fd, off_t n), true, , 0, "truncate %d %d\n", fd,
+     (int)n)
+FAKE(ssize_t, pread, (int fd, void *data, size_t n, off_t from), from == 0,
+     memcpy(data, file_bytes, n < file_size ? n : file_size),
+     (int)(n < file_size ? n : file_size), "read %d\n", fd)
 FAKE(int, unlink, (const char *path), true, , 0, "unlink %s\n", path)
 FAKE(mode_t, umask, (mode_t mask), true, , 022, "umask %o\n", (unsigned)mask)
 FAKE(ssize_t, write, (int fd, const void *data, size_t n), true, , (int)n,
-     "to %d: %.*s", fd, (int)n, (const char *)data)
+     *(const char *)data != '\0' ? "to %d: %.*s" : "to %d: zeros\n", fd, (int)n,
+     (const char *)data)
 FAKE(int, setrlimit, (int resource, const struct rlimit *r),
      resource == RLIMIT_NOFILE && r->rlim_max == descriptors.rlim_max, , 0,
      "descriptors %d\n", (int)r->rlim_cur)
@@ -175,6 +183,51 @@ FAKE(int, clock_gettime, (clockid_t clock, struct timespec *t),
      clock == CLOCK_MONOTONIC || clock == CLOCK_REALTIME,
      *t = clock == CLOCK_REALTIME ? date_now : clock_now, 0, "%s", "")
 FAKE(int, alarm, (unsigned seconds), true, , 0, "alarm %u\n", seconds)
+
+static int fake_fcntl(int fd, int command, ...)
+{
+	const struct flock *lock;
+	va_list args;
+
+	va_start(args, command);
+	if (command == F_SETFL) {
+		ck_assert_int_eq(va_arg(args, int), O_NONBLOCK);
+		record("nonblocking %d\n", fd);
+	} else {
+		ck_assert_int_eq(command, F_SETLK);
+		lock = va_arg(args, const struct flock *);
+		ck_assert(lock->l_type == F_WRLCK && lock->l_start == 0 &&
+			  lock->l_whence == SEEK_SET && lock->l_len == 0);
+		record("lock %d\n", fd);
+	}
+	va_end(args);
+	return next_answer("fcntl", 0);
+}
+
+/* Opens /dev/null, or makes a file. */
+static int fake_open(const char *path, int flags, ...)
+{
+	va_list args;
+
+	va_start(args, flags);
+	if (flags == O_RDWR) {
+		record("open %s\n", path);
+	} else {
+		ck_assert_int_eq(flags, O_RDWR | O_CREAT | O_NONBLOCK);
+		record("create %s %o\n", path, va_arg(args, unsigned));
+	}
+	va_end(args);
+	return next_answer("open", 3);
+}
+
+static void *fake_mmap(void *at, size_t n, int protection, int flags, int fd,
+		       off_t from)
+{
+	ck_assert(at == NULL && protection == (PROT_READ | PROT_WRITE));
+	ck_assert(flags == MAP_SHARED && from == 0);
+	record("map %d %zu\n", fd, n);
+	return next_answer("mmap", 0) < 0 ? MAP_FAILED : file_bytes;
+}
 
 static int fake_sigaction(int number, const struct sigaction *to,
 			  struct sigaction *from)

@@ -24,6 +24,21 @@ START_TEST(charges_bytes_and_frames_to_credit)
 }
 END_TEST
 
+/* After our Close the server reads on for the peer's, without a limit. */
+START_TEST(charges_members_only)
+{
+	struct client *c = make_member();
+
+	for (c->state = REQUEST; c->state <= DEAD; c->state++) {
+		charge(c, 1);
+		ck_assert_int_eq(c->credit, CREDIT - (c->state >= OPEN));
+	}
+	c->state = CLOSING;
+	receive_bytes(pongs, sizeof pongs);
+	ck_assert_int_eq(c->credit, CREDIT - 1);
+}
+END_TEST
+
 /* -l, a member's credit, how much is read at most, and the events to poll. */
 static const struct {
 	int rate, credit;
@@ -112,6 +127,7 @@ END_TEST
 static void add_credit_tests(TCase *t)
 {
 	tcase_add_test(t, charges_bytes_and_frames_to_credit);
+	tcase_add_test(t, charges_members_only);
 	add_table_test(t, reads_no_more_than_credit, credits);
 	add_table_test(t, refills_credit_up_to_burst, refills);
 	tcase_add_test(t, newcomer_has_credit_of_greatest_rate);

@@ -237,14 +237,21 @@ START_TEST(prints_url_that_others_can_open)
 }
 END_TEST
 
+/* One that was inherited may be abstract: its name begins with a 0. */
 START_TEST(prints_path_of_unix_socket)
 {
+	struct sockaddr_un *path = (void *)&own_address;
+
 	make_client(7, LISTENING);
 	options.quiet = false;
 	parse_listen_address(&own_address, "./a");
 	announce(0);
 	EXPECT_CALLS("name 7\nto 1: chat 1.0: listening on ./a\n" LOG
 		     "local Listening for up to 1024 clients\n");
+	*path->sun_path = '\0';
+	announce(0);
+	EXPECT_CALLS("name 7\nto 1: chat 1.0: listening on a unix-domain "
+		     "socket\n" LOG "local Listening for up to 1024 clients\n");
 }
 END_TEST
 

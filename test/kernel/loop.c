@@ -18,7 +18,7 @@ START_TEST(reads_clients_in_rotating_order)
 	make_client(3, LISTENING);
 	entry_take(1, 5, OPEN);
 	entry_take(2, 6, OPEN);
-	clients[1].credit = clients[2].credit = 1;
+	clients[1].credit = clients[2].credit = CREDIT;
 	for (int k = 1; k < 6; k++) {
 		table[1].revents = table[2].revents = POLLIN;
 		queue_answer("poll", 2, 0);
@@ -37,7 +37,8 @@ START_TEST(writes_and_frees_before_poll)
 	make_member();
 	entry_take(1, 8, DEAD);
 	entry_take(2, 9, OPEN);
-	clients[2].told = clients[2].credit = 1;
+	clients[2].told = 1;
+	clients[2].credit = CREDIT;
 	clients[2].cursor = 6;
 	ring.head = 10;
 	run_once();
@@ -104,10 +105,11 @@ static void speak(void)
 	queue_answer("poll", 1, 0);
 }
 
-/* A message does not end its sleep, nor delay the heartbeat. */
+/* A message of a client with credit does not end its sleep, nor delay the
+   heartbeat. */
 START_TEST(sleeps_until_heartbeat_in_quiet_room)
 {
-	make_member();
+	make_member()->credit = BURST * CREDIT;
 	during_poll = speak;
 	run_once();
 	EXPECT_CALLS("poll 1 25000\nrecv 7\n");
@@ -127,18 +129,17 @@ START_TEST(sleeps_until_heartbeat_in_quiet_room)
 }
 END_TEST
 
-/* Each case but the first two needs a tick in a second, before the heartbeat.
- */
+/* Each case but the first two needs a tick in a second, before the heartbeat,
+   and a full table is looked at even sooner. */
 START_TEST(ticks_soon_while_something_is_due)
 {
 	struct client *c = make_member();
 
 	clock_now = (struct timespec){10, 250000000};
-	c->credit = 1;
 	switch (_i) {
 	case 1: c->credit = options.rate = 0; break;
 	case 2: c->blocked = true; break;
-	case 3: c->credit = 0; break;
+	case 3: c->credit--; break; /* for less than a second's worth */
 	case 4: c->ws.message_opcode = WS_TEXT; break;
 	case 5: c->state = REQUEST; break;
 	case 6: c->state = REPLY; break; /* and at once DRAIN */
@@ -154,9 +155,41 @@ START_TEST(ticks_soon_while_something_is_due)
 		ring.head = LOG_SIZE;
 	}
 	run_once();
-	EXPECT_CALLS(_i < 2    ? "poll 1 14750\n"
-		     : _i == 6 ? "shutdown 7\npoll 1 750\n"
-			       : "poll 1 750\n");
+	EXPECT_CALLS(_i < 2     ? "poll 1 14750\n"
+		     : _i == 6  ? "shutdown 7\npoll 1 750\n"
+		     : _i == 11 ? "poll 1 100\n"
+				: "poll 1 750\n");
+	ck_assert(_i != 11 || loop.tick_after == 11);
+}
+END_TEST
+
+/* Until the next tick, for 100 ms with a full table, and in a congested room
+   for its patience: which of them is least. */
+START_TEST(waits_for_what_comes_first)
+{
+	static const struct {
+		unsigned ms_to_tick, patience;
+		enum shortage shortage;
+		int full, congested, both;
+	} waits[] = {
+		{400, 300, OF_ENTRIES, 100, 300, 100},
+		{400, 99, OF_ENTRIES, 100, 99, 99},
+		{50, 99, OF_ENTRIES, 50, 50, 50},
+		{0, 99, OF_ENTRIES, 0, 0, 0},
+		{400, 300, OF_DESCRIPTORS, 400, 300, 300},
+	};
+
+	clock_now.tv_sec = 10;
+	loop.tick_after = 1;
+	loop.last_tick = 9000 + waits[_i].ms_to_tick;
+	room.patience = waits[_i].patience;
+	ck_assert_int_eq(ms_to_wait(), (int)waits[_i].ms_to_tick);
+	room.congested = true;
+	ck_assert_int_eq(ms_to_wait(), waits[_i].congested);
+	loop.shortage = (unsigned char)waits[_i].shortage;
+	ck_assert_int_eq(ms_to_wait(), waits[_i].both);
+	room.congested = false;
+	ck_assert_int_eq(ms_to_wait(), waits[_i].full);
 }
 END_TEST
 
@@ -220,6 +253,7 @@ static void add_loop_tests(TCase *t)
 	tcase_add_test(t, waits_until_next_tick);
 	tcase_add_test(t, sleeps_until_heartbeat_in_quiet_room);
 	tcase_add_loop_test(t, ticks_soon_while_something_is_due, 0, 15);
+	tcase_add_loop_test(t, waits_for_what_comes_first, 0, 5);
 	tcase_add_test(t, sleeps_if_notice_is_never_sent);
 	tcase_add_test(t, handles_what_is_ready_before_tick);
 	tcase_add_test(t, counts_one_tick_after_stop_of_an_hour);

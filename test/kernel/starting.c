@@ -20,15 +20,21 @@ static void read_line(const char *line)
 	EXITS(read_options(argc, argv));
 }
 
-START_TEST(accepts_largest_option_values)
+START_TEST(accepts_smallest_and_largest_option_values)
 {
+	read_line("-c0 -l0 -n0 -t0 -p0");
+	ck_assert(options.rate == 0 && options.history == 0);
+	ck_assert(options.heartbeat == 0 && options.port == 0);
+	ck_assert_int_eq(options.address_max, 0);
 	read_line("");
 	ck_assert(options.rate == 20 && options.history == 100);
 	ck_assert(options.heartbeat == 25 && options.port == 8080);
 	ck_assert(options.quiet == 0 && options.address == NULL);
 	ck_assert(options.address_max == 64 && options.proxied == 0);
+	ck_assert_ptr_null(options.file);
 	read_line(
 		"-c1000000 -l1000000 -n1000 -t86400 -p65535 -qx -a ::1 -a ::2 "
+		"-f1 -f2 "
 		"-o1 "
 		"-o2 -o3 -o4 -o5 -o6 -o7 -o8 -o9 -oa -ob -oc -od -oe -of -og");
 	ck_assert(options.rate == 1000000 && options.history == 1000);
@@ -36,6 +42,7 @@ START_TEST(accepts_largest_option_values)
 	ck_assert(options.quiet == 1 && options.proxied == 1);
 	ck_assert(options.address_max == 1000000 && options.host_count == 16);
 	ck_assert_str_eq(options.address, "::2"); /* the last */
+	ck_assert_str_eq(options.file, "2");
 	ck_assert_str_eq(options.hosts[15], "g");
 	EXPECT_CALLS("");
 }
@@ -215,8 +222,10 @@ END_TEST
 START_TEST(runs_from_start_to_end)
 {
 	set_address(&own_address, AF_INET, "127.0.0.1", 8080);
+	date_now = (struct timespec){3, 4000000};
 	stopping = SIGTERM;
 	ck_assert_int_eq(chat_main(2, quiet_chat), 0);
+	ck_assert_uint_eq(memory.since, 3004);
 	EXPECT_CALLS(NULLS SIGNALS ALL_SIX LISTENS "name 5\n" OPENS
 						   "close 5\n");
 }
@@ -316,7 +325,7 @@ END_TEST
 
 static void add_starting_tests(TCase *t)
 {
-	tcase_add_test(t, accepts_largest_option_values);
+	tcase_add_test(t, accepts_smallest_and_largest_option_values);
 	add_table_test(t, explains_wrong_options, mistakes);
 	tcase_add_test(t, help_shows_defaults_and_limits);
 	tcase_add_test(t, keeps_descriptors_0_to_2_taken);

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/* The file of option -f: how it is opened, and what is taken over from it. */
+
+#define ROOM    "./room"
+#define CREATES "create " ROOM " 600\n"
+#define STATS   CREATES "stat 3\n"
+#define LOCKS   STATS "lock 3\n"
+#define READS   LOCKS "read 3\n"
+#define MAPS    "map 3 1080704\n"
+#define NEW     LOCKS "allocate 3 1080704\n"
+#define WRITES  NEW "to 3: zeros\n"
+#define CUTS    "truncate 3 0\n"
+
+static struct store file; /* what is in the file */
+enum { SIZE = sizeof(struct store) };
+
+/* Makes a file that has the mark of this build, and says nothing. */
+static void make_file(void)
+{
+	options.file = ROOM;
+	file_bytes = &file;
+	file_mode = S_IFREG;
+	file_size = SIZE;
+	snprintf(file.mark, sizeof file.mark,
+		 "A history of chat: version 1, LOG_SIZE 1048576, "
+		 "HISTORY_MAX 1000, %s endian\n",
+		 htons(1) == 1 ? "big" : "little");
+}
+
+/* ---- Opening ---- */
+
+/* Opens the file with these calls; `why` is NULL, or why it cannot be used. */
+static void expect_opening(const char *calls, const char *why)
+{
+	const char *empty = LOG "chat 0 messages are in " ROOM
+				"; 0 were damaged and are lost\n";
+	char want[400];
+
+	EXITS(map_store(ROOM));
+	snprintf(want, sizeof want, "%s%s%s%s", calls,
+		 why == NULL ? empty : "to 2: chat: cannot use -f " ROOM ": ",
+		 why == NULL ? "" : why, why == NULL ? "" : "\nexit 1\n");
+	EXPECT_CALLS(want);
+	ck_assert_ptr_eq(ring.store, why == NULL ? &file : &memory);
+	ck_assert_uint_eq(answered, answers);
+}
+
+START_TEST(explains_call_that_fails)
+{
+	static const struct {
+		const char *call;
+		int error;
+		const char *calls;
+	} broken[] = {
+		{"open", EACCES, CREATES},
+		{"fstat", EIO, STATS},
+		{"pread", EIO, READS},
+		{"mmap", ENODEV, READS MAPS},
+	};
+
+	make_file();
+	queue_answer(broken[_i].call, -1, broken[_i].error);
+	expect_opening(broken[_i].calls, strerror(broken[_i].error));
+}
+END_TEST
+
+START_TEST(leaves_file_to_process_that_has_locked_it)
+{
+	make_file();
+	queue_answer("fcntl", -1, EAGAIN);
+	expect_opening(LOCKS, "another process uses it");
+}
+END_TEST
+
+/* A new file: the error that posix_fallocate() returns, the bytes that are
+   written, and the error of ftruncate(), or 0; all calls, and what is told. */
+static const struct {
+	int error, written, stays;
+	const char *calls;
+	int told;
+} fresh[] = {
+	{0, 0, 0, NEW MAPS, 0},
+	{ENOSPC, 0, 0, NEW CUTS, ENOSPC},
+	{ENOSPC, 0, EIO, NEW CUTS, EIO},
+	/* it cannot allocate there, but write */
+	{EOPNOTSUPP, SIZE, 0, WRITES MAPS, 0},
+	{EINVAL, SIZE, 0, WRITES MAPS, 0},
+	{EOPNOTSUPP, SIZE - 1, 0, WRITES CUTS, ENOSPC},
+	{EINVAL, -1, 0, WRITES CUTS, ENOSPC},
+};
+
+START_TEST(gives_new_file_all_its_bytes)
+{
+	int told = fresh[_i].told;
+
+	make_file();
+	memset(&file, 0, sizeof file);
+	file_size = 0;
+	queue_answer("posix_fallocate", fresh[_i].error, 0);
+	if (fresh[_i].written != 0)
+		queue_answer("write", fresh[_i].written, 0);
+	if (fresh[_i].stays != 0)
+		queue_answer("ftruncate", -1, fresh[_i].stays);
+	expect_opening(fresh[_i].calls, told != 0 ? strerror(told) : NULL);
+}
+END_TEST
+
+/* The size of a file, its mark, or NULL for that of this build, and a byte of
+   it that is 1, or 0 for none; why it cannot be used, or NULL. */
+#define NOT_OURS "it is no history of chat"
+#define OTHER    "it is of a build with other limits, or of another processor"
+#define CUT_OFF  "it has been cut off"
+static const struct {
+	size_t size;
+	const char *mark;
+	size_t one;
+	const char *calls, *why;
+} contents[] = {
+	{SIZE, NULL, 0, READS MAPS, NULL},
+	/* its server was killed before it wrote the mark */
+	{SIZE, "", 0, READS MAPS, NULL},
+	/* zeros, but not so many, or not all of them */
+	{1, "", 0, READS, NOT_OURS},
+	{SIZE - 1, "", 0, READS, NOT_OURS},
+	{SIZE + 1, "", 0, READS, NOT_OURS},
+	{SIZE, "", 1, READS MAPS, NOT_OURS},
+	{SIZE, "", SIZE - 1, READS MAPS, NOT_OURS},
+	/* another text, or the start of ours */
+	{SIZE, "A history of char", 0, READS, NOT_OURS},
+	{1, "A", 0, READS, NOT_OURS},
+	{SIZE, "A history of chat", 0, READS, OTHER},
+	{SIZE + 1, "A history of chat: version 2", 0, READS, OTHER},
+	{SIZE, NULL, 119, READS, OTHER},
+	{SIZE - 1, NULL, 0, READS, CUT_OFF},
+	{SIZE + 1, NULL, 0, READS, CUT_OFF},
+};
+
+START_TEST(touches_no_other_file)
+{
+	static struct store then; /* with the mark, or as it was */
+
+	make_file();
+	then = file;
+	if (contents[_i].mark != NULL) {
+		memset(&file, 0, sizeof file);
+		strcpy(file.mark, contents[_i].mark);
+	}
+	if (contents[_i].one > 0)
+		((char *)&file)[contents[_i].one] = 1;
+	file_size = contents[_i].size;
+	if (contents[_i].why != NULL)
+		then = file;
+	expect_opening(contents[_i].calls, contents[_i].why);
+	ck_assert_mem_eq(&file, &then, SIZE);
+}
+END_TEST
+
+START_TEST(takes_regular_files_only)
+{
+	make_file();
+	file_mode = S_IFIFO;
+	expect_opening(STATS, "it is not a regular file");
+}
+END_TEST
+
+/* ---- Taking over ---- */
+
+/* Says messages that differ, whose frames have so many bytes. */
+static void say(int count, size_t size)
+{
+	unsigned char data[MESSAGE_MAX];
+	const struct ws_frame f = {WS_TEXT, data, 0,
+				   size - (size > 127 ? 4 : 2)};
+
+	options.file = ROOM;
+	while (count-- > 0) {
+		memset(data, 'a' + (int)(ring.next % 26), sizeof data);
+		ring.slowest = ring.head;
+		broadcast(&f);
+	}
+}
+
+/* Starts the server anew, and checks which messages it has: from `first` up to
+   the one before `next`, and that so many were lost. */
+static void expect_after_restart(uint64_t first, uint64_t next, unsigned lost)
+{
+	static const struct message none;
+	uint64_t head =
+		find_message(next - 1)->start + find_message(next - 1)->length;
+	char want[200];
+
+	ring.store->since = 7;
+	ring.head = ring.slowest = ring.first = ring.next = 0;
+	clear_calls();
+	load_store();
+	ck_assert_uint_eq(ring.first, first);
+	ck_assert_uint_eq(ring.next, next);
+	ck_assert_uint_eq(ring.head, next > first ? head : 0);
+	ck_assert_uint_eq(ring.slowest, ring.head);
+	ck_assert_uint_eq(ring.store->since, lost > 0 ? 0 : 7);
+	sprintf(want,
+		LOG "chat %d messages are in " ROOM
+		    "; %u were damaged and are lost\n",
+		(int)(next - first), lost);
+	EXPECT_CALLS(want);
+	for (uint64_t k = next; k < first + HISTORY_MAX; k++)
+		MUST(memcmp(find_message(k), &none, sizeof none) == 0,
+		     "message %d is still there", (int)k);
+}
+
+/* The number and the offset of the first of some messages, how many there are,
+   and how many bytes each has; those that there are after a restart. */
+static const struct {
+	uint64_t number, start;
+	int count;
+	size_t size;
+	uint64_t first, next;
+} sound[] = {
+	{0, 0, 0, 8, 0, 0},
+	{0, 0, 1, 2, 0, 1},
+	{0, 0, 10, 8, 0, 10},
+	{999, 5000, 1, 8, 999, 1000},
+	{995, 5000, 10, 8, 995, 1005}, /* across the end of the table */
+	{995, LOG_SIZE - 44, 10, 8, 995, 1005}, /* and of the ring */
+	{0, 0, HISTORY_MAX, 8, 0, 1000},
+	{0, 0, HISTORY_MAX + 1, 8, 1, 1001},
+	{0, 0, 1500, 8, 500, 1500},
+	/* the ring holds 255 of these; its head is at 300 * 4100 */
+	{0, 0, 300, 4100, 45, 300},
+	{(uint64_t)1 << 40, (uint64_t)1 << 50, 1500, 8,
+	 ((uint64_t)1 << 40) + 500, ((uint64_t)1 << 40) + 1500},
+};
+
+START_TEST(takes_over_what_ring_and_table_hold)
+{
+	ring.next = sound[_i].number;
+	ring.head = sound[_i].start;
+	say(sound[_i].count, sound[_i].size);
+	expect_after_restart(sound[_i].first, sound[_i].next, 0);
+}
+END_TEST
+
+/* What is damaged of a message. */
+enum part { NUMBER, PLACE, START, LENGTH, ABSENT, CHECKSUM, BYTE, MOVED };
+
+static void damage(uint64_t number, enum part part)
+{
+	struct message *m = find_message(number);
+
+	switch (part) {
+	case NUMBER: m->number += HISTORY_MAX; break;
+	case PLACE: m->number++; break;
+	case START: m->start++; break;
+	case LENGTH: m->length++; break;
+	case ABSENT: m->length = 0; break;
+	case CHECKSUM: m->checksum ^= 1; break;
+	case BYTE: ring.store->bytes[m->start & (LOG_SIZE - 1)] ^= 1; break;
+	case MOVED: /* whole, but not beside the one before */
+		m->start++;
+		m->checksum = checksum(m);
+		break;
+	}
+}
+
+/* The numbers of the first and the last of some messages; a damage to one; the
+   run that is taken then, and how many are lost. */
+static const struct {
+	uint64_t from, to, damaged;
+	enum part part;
+	uint64_t first, next;
+	unsigned lost;
+} damages[] = {
+	{0, 9, 9, NUMBER, 0, 9, 1},
+	{0, 9, 9, PLACE, 0, 9, 1},
+	{0, 9, 9, START, 0, 9, 1},
+	{0, 9, 9, LENGTH, 0, 9, 1},
+	{0, 9, 9, CHECKSUM, 0, 9, 1},
+	{0, 9, 9, BYTE, 0, 9, 1},
+	{0, 9, 9, MOVED, 0, 9, 1},
+	{0, 9, 9, ABSENT, 0, 9, 0}, /* its server was killed as it wrote it */
+	{0, 9, 0, NUMBER, 1, 10, 1},
+	{0, 9, 0, START, 1, 10, 1},
+	{0, 9, 0, BYTE, 1, 10, 1},
+	{0, 9, 3, BYTE, 4, 10, 4},
+	{0, 9, 6, BYTE, 0, 6, 4},
+	{0, 9, 3, ABSENT, 4, 10, 3},
+	{0, 9, 3, MOVED, 4, 10, 4},
+	{0, 0, 0, BYTE, 0, 0, 1},
+	{615, 615, 615, BYTE, 0, 0, 1}, /* in the place of number -1 */
+	/* of two equal runs, that which comes first in the table */
+	{0, 10, 5, BYTE, 0, 5, 6},
+	{997, 1007, 1002, BYTE, 1003, 1008, 6},
+	/* across the end of the table */
+	{990, 1009, 994, CHECKSUM, 995, 1010, 5},
+	{990, 1009, 1000, CHECKSUM, 990, 1000, 10},
+	/* in a full table, both runs have gaps beside them */
+	{500, 1499, 1499, BYTE, 500, 1499, 1},
+	{500, 1499, 500, BYTE, 501, 1500, 1},
+	{500, 1499, 600, BYTE, 601, 1500, 101},
+};
+
+START_TEST(takes_over_longest_run_of_whole_messages)
+{
+	ring.next = damages[_i].from;
+	ring.head = 5000;
+	say((int)(damages[_i].to + 1 - damages[_i].from), 8);
+	damage(damages[_i].damaged, damages[_i].part);
+	expect_after_restart(damages[_i].first, damages[_i].next,
+			     damages[_i].lost);
+}
+END_TEST
+
+/* A message that a server had begun when it was killed has overwritten the
+   oldest: as many bytes as a message and its header have at most.  The head is
+   at 1230000 and so the oldest bytes are those of offset 181424; message 45
+   starts at 184500, and message 46 at 188600. */
+START_TEST(counts_no_overwritten_message_as_lost)
+{
+	say(300, 4100);
+	memset(ring.store->bytes + 181424, 'X', MESSAGE_MAX + WS_SERVER_HEADER);
+	expect_after_restart(46, 300, 0);
+	damage(46, BYTE);
+	expect_after_restart(47, 300, 1);
+}
+END_TEST
+
+START_TEST(counts_message_behind_overwritten_bytes_as_lost)
+{
+	struct message *m = find_message(500);
+
+	ring.head = 3 * (uint64_t)LOG_SIZE;
+	say(2, 8);
+	*m = (struct message){500, ring.head - LOG_SIZE + MESSAGE_MAX + 10, 0,
+			      1};
+	m->start -= (uint64_t)_i;
+	expect_after_restart(0, 2, _i == 0 ? 1 : 0);
+}
+END_TEST
+
+START_TEST(whole_message_has_some_bytes_but_at_most_half_the_ring)
+{
+	static const uint64_t lengths[] = {0, 1, LOG_SIZE / 2,
+					   LOG_SIZE / 2 + 1};
+	struct message *m = find_message(3);
+
+	*m = (struct message){3, 0, 0, lengths[_i]};
+	m->checksum = checksum(m);
+	ck_assert(is_whole(3) == (_i == 1 || _i == 2));
+	ck_assert(!is_whole(3 + HISTORY_MAX));
+}
+END_TEST
+
+/* Each field and each byte counts, in its place. */
+START_TEST(checksum_is_fnv_1a_of_fields_and_frame)
+{
+	struct message m = {0};
+
+	/* the basis, multiplied by the prime three times */
+	ck_assert_uint_eq(checksum(&m), 0xd94d12186c0f2fb7);
+	m = (struct message){1, LOG_SIZE - 1, 99, 2};
+	ring.store->bytes[LOG_SIZE - 1] = 'H';
+	ring.store->bytes[0] = 'i';
+	ck_assert_uint_eq(checksum(&m), 0x48087724a19e3936);
+}
+END_TEST
+
+START_TEST(history_starts_with_first_message_of_run)
+{
+	ring.head = 5000;
+	say(10, 8);
+	damage(3, BYTE);
+	expect_after_restart(4, 10, 4);
+	options.history = HISTORY_MAX;
+	ck_assert_uint_eq(history_start(), 5000 + 4 * 8);
+	options.history = 6;
+	ck_assert_uint_eq(history_start(), 5000 + 4 * 8);
+	options.history = 5;
+	ck_assert_uint_eq(history_start(), 5000 + 5 * 8);
+}
+END_TEST
+
+START_TEST(goes_on_behind_messages_that_it_took_over)
+{
+	ring.next = 996;
+	ring.head = LOG_SIZE - 20;
+	say(10, 8);
+	damage(1005, BYTE);
+	expect_after_restart(996, 1005, 1);
+	say(10, 8);
+	ck_assert_uint_eq(find_message(1005)->start, LOG_SIZE - 20 + 9 * 8);
+	expect_after_restart(996, 1015, 0);
+}
+END_TEST
+
+/* While its bytes are written, a message is not there yet; nor is the one whose
+   place in the table it takes.  Its data are that place, as it is meanwhile. */
+START_TEST(message_is_there_when_all_of_it_is_written)
+{
+	struct message *m = find_message(7), then;
+	const struct ws_frame f = {WS_BINARY, (void *)m, 0, sizeof *m};
+
+	ring.next = 7;
+	say(1, 8);
+	ring.next = 1007;
+	options.file = _i == 0 ? ROOM : NULL;
+	broadcast(&f);
+	memcpy(&then, ring.store->bytes + 8 + 2, sizeof then);
+	ck_assert(then.number == 7 && then.length == 0);
+	ck_assert(m->number == 1007 && m->length == 2 + sizeof *m);
+	ck_assert(is_whole(1007) == (_i == 0));
+	ck_assert(_i == 0 || m->checksum == 0);
+}
+END_TEST
+
+/* The count of messages goes on from when it began. */
+START_TEST(keeps_start_of_count_in_file)
+{
+	static char f[] = "-f", path[] = ROOM;
+	static char *words[] = {program, quiet, f, path, NULL};
+
+	set_address(&own_address, AF_INET, "127.0.0.1", 8080);
+	date_now = (struct timespec){2000, 7000000};
+	stopping = SIGTERM;
+	make_file();
+	options.file = NULL; /* main() sets it */
+	file.since = _i == 0 ? 0 : 42;
+	ck_assert_int_eq(chat_main(4, words), 0);
+	EXPECT_CALLS(NULLS SIGNALS READS MAPS ALL_SIX LISTENS "name 5\n" OPENS
+							      "close 5\n");
+	ck_assert_uint_eq(file.since, _i == 0 ? 2000007 : 42);
+}
+END_TEST
+
+static void add_file_tests(TCase *t)
+{
+	tcase_add_loop_test(t, explains_call_that_fails, 0, 4);
+	tcase_add_test(t, leaves_file_to_process_that_has_locked_it);
+	add_table_test(t, gives_new_file_all_its_bytes, fresh);
+	add_table_test(t, touches_no_other_file, contents);
+	tcase_add_test(t, takes_regular_files_only);
+	add_table_test(t, takes_over_what_ring_and_table_hold, sound);
+	add_table_test(t, takes_over_longest_run_of_whole_messages, damages);
+	tcase_add_test(t, counts_no_overwritten_message_as_lost);
+	tcase_add_loop_test(t, counts_message_behind_overwritten_bytes_as_lost,
+			    0, 2);
+	tcase_add_loop_test(
+		t, whole_message_has_some_bytes_but_at_most_half_the_ring, 0,
+		4);
+	tcase_add_test(t, checksum_is_fnv_1a_of_fields_and_frame);
+	tcase_add_test(t, history_starts_with_first_message_of_run);
+	tcase_add_test(t, goes_on_behind_messages_that_it_took_over);
+	tcase_add_loop_test(t, message_is_there_when_all_of_it_is_written, 0,
+			    2);
+	tcase_add_loop_test(t, keeps_start_of_count_in_file, 0, 2);
+}
