@@ -22,7 +22,7 @@ import sys
 import time
 
 FILES = ["sha1.c", "base64.c", "ws.c", "http.c", "chat.c"]
-BUILDS = ["small", "big", "crowd", "tight", "drip"]
+BUILDS = ["small", "big", "crowd", "tight", "drip", "busy"]
 # The suites that look at a file, one stage after the other.  Those of a stage
 # run side by side, cut into so many parts, as they wait most of the time.
 STAGES = {
@@ -33,10 +33,11 @@ STAGES = {
     "chat.c": [{"kernel": 1}, {"chat": 6, "hurt": 6}, {"wire": 1}],
 }
 # For all of a file's mutants, the heavy suites as well.
-MORE = {"chat.c": [{"crowd": 1}, {"soak": 4}]}
+MORE = {"chat.c": [{"abuse": 4}, {"crowd": 1}, {"soak": 4}]}
 UNITS = ["sha1", "base64", "ws", "http", "kernel"]
 NEEDS = {"wire": ["big"], "chat": ["small"], "hurt": ["small"],
-         "crowd": ["crowd"], "soak": ["crowd", "tight", "drip"]}
+         "crowd": ["crowd"], "abuse": ["small", "busy"],
+         "soak": ["crowd", "tight", "drip"]}
 WORKERS = 6
 LIMIT = 120   # seconds that a suite may take
 ENOUGH = 95   # of 100 must be killed
