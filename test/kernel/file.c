@@ -14,7 +14,7 @@
 static struct store file; /* what is in the file */
 enum { SIZE = sizeof(struct store) };
 
-/* Makes a file that has the mark of this build, and says nothing. */
+/* Makes a file of this build that has no messages. */
 static void make_file(void)
 {
 	options.file = ROOM;
@@ -29,7 +29,8 @@ static void make_file(void)
 
 /* ---- Opening ---- */
 
-/* Opens the file with these calls; `why` is NULL, or why it cannot be used. */
+/* Expects that the server opens the file with these calls, and that it prints
+   `why` the file cannot be used; with NULL, that it uses the file. */
 static void expect_opening(const char *calls, const char *why)
 {
 	const char *empty = LOG "chat 0 messages are in " ROOM
@@ -72,17 +73,18 @@ START_TEST(leaves_file_to_process_that_has_locked_it)
 }
 END_TEST
 
-/* A new file: the error that posix_fallocate() returns, the bytes that are
-   written, and the error of ftruncate(), or 0; all calls, and what is told. */
+/* The results of calls for a new file: the error that posix_fallocate()
+   returns, the bytes that write() has written, and the error of ftruncate(); 0
+   stands for success.  All calls, and the error that the server prints. */
 static const struct {
-	int error, written, stays;
+	int allocated, written, truncated;
 	const char *calls;
-	int told;
+	int error;
 } fresh[] = {
 	{0, 0, 0, NEW MAPS, 0},
 	{ENOSPC, 0, 0, NEW CUTS, ENOSPC},
 	{ENOSPC, 0, EIO, NEW CUTS, EIO},
-	/* it cannot allocate there, but write */
+	/* the file system cannot allocate, but write */
 	{EOPNOTSUPP, SIZE, 0, WRITES MAPS, 0},
 	{EINVAL, SIZE, 0, WRITES MAPS, 0},
 	{EOPNOTSUPP, SIZE - 1, 0, WRITES CUTS, ENOSPC},
@@ -91,22 +93,22 @@ static const struct {
 
 START_TEST(gives_new_file_all_its_bytes)
 {
-	int told = fresh[_i].told;
+	int error = fresh[_i].error;
 
 	make_file();
 	memset(&file, 0, sizeof file);
 	file_size = 0;
-	queue_answer("posix_fallocate", fresh[_i].error, 0);
+	queue_answer("posix_fallocate", fresh[_i].allocated, 0);
 	if (fresh[_i].written != 0)
 		queue_answer("write", fresh[_i].written, 0);
-	if (fresh[_i].stays != 0)
-		queue_answer("ftruncate", -1, fresh[_i].stays);
-	expect_opening(fresh[_i].calls, told != 0 ? strerror(told) : NULL);
+	if (fresh[_i].truncated != 0)
+		queue_answer("ftruncate", -1, fresh[_i].truncated);
+	expect_opening(fresh[_i].calls, error != 0 ? strerror(error) : NULL);
 }
 END_TEST
 
-/* The size of a file, its mark, or NULL for that of this build, and a byte of
-   it that is 1, or 0 for none; why it cannot be used, or NULL. */
+/* The size of a file; its mark, or NULL for that of this build; the offset of a
+   byte that is set to 1, or 0 for none; all calls; the message, or NULL. */
 #define NOT_OURS "it is no history of chat"
 #define OTHER    "it is of a build with other limits, or of another processor"
 #define CUT_OFF  "it has been cut off"
@@ -117,9 +119,9 @@ static const struct {
 	const char *calls, *why;
 } contents[] = {
 	{SIZE, NULL, 0, READS MAPS, NULL},
-	/* its server was killed before it wrote the mark */
+	/* the server that made it was killed before it wrote the mark */
 	{SIZE, "", 0, READS MAPS, NULL},
-	/* zeros, but not so many, or not all of them */
+	/* too few or too many zeros, or other bytes among them */
 	{1, "", 0, READS, NOT_OURS},
 	{SIZE - 1, "", 0, READS, NOT_OURS},
 	{SIZE + 1, "", 0, READS, NOT_OURS},
@@ -137,10 +139,10 @@ static const struct {
 
 START_TEST(touches_no_other_file)
 {
-	static struct store then; /* with the mark, or as it was */
+	static struct store want; /* with the mark, or unchanged */
 
 	make_file();
-	then = file;
+	want = file;
 	if (contents[_i].mark != NULL) {
 		memset(&file, 0, sizeof file);
 		strcpy(file.mark, contents[_i].mark);
@@ -149,9 +151,9 @@ START_TEST(touches_no_other_file)
 		((char *)&file)[contents[_i].one] = 1;
 	file_size = contents[_i].size;
 	if (contents[_i].why != NULL)
-		then = file;
+		want = file;
 	expect_opening(contents[_i].calls, contents[_i].why);
-	ck_assert_mem_eq(&file, &then, SIZE);
+	ck_assert_mem_eq(&file, &want, SIZE);
 }
 END_TEST
 
@@ -165,8 +167,8 @@ END_TEST
 
 /* ---- Taking over ---- */
 
-/* Says messages that differ, whose frames have so many bytes. */
-static void say(int count, size_t size)
+/* Broadcasts messages with frames of `size` bytes; neighbours differ. */
+static void broadcast_messages(int count, size_t size)
 {
 	unsigned char data[MESSAGE_MAX];
 	const struct ws_frame f = {WS_TEXT, data, 0,
@@ -180,8 +182,8 @@ static void say(int count, size_t size)
 	}
 }
 
-/* Starts the server anew, and checks which messages it has: from `first` up to
-   the one before `next`, and that so many were lost. */
+/* Restarts the server and expects that it finds the messages from `first` to
+   next - 1, counts `lost` others, and wipes all but those that it found. */
 static void expect_after_restart(uint64_t first, uint64_t next, unsigned lost)
 {
 	static const struct message none;
@@ -208,14 +210,14 @@ static void expect_after_restart(uint64_t first, uint64_t next, unsigned lost)
 		     "message %d is still there", (int)k);
 }
 
-/* The number and the offset of the first of some messages, how many there are,
-   and how many bytes each has; those that there are after a restart. */
+/* The number and the offset of the first message, how many messages are
+   broadcast, and the bytes of each; first and next after a restart. */
 static const struct {
 	uint64_t number, start;
 	int count;
 	size_t size;
 	uint64_t first, next;
-} sound[] = {
+} takeovers[] = {
 	{0, 0, 0, 8, 0, 0},
 	{0, 0, 1, 2, 0, 1},
 	{0, 0, 10, 8, 0, 10},
@@ -225,7 +227,7 @@ static const struct {
 	{0, 0, HISTORY_MAX, 8, 0, 1000},
 	{0, 0, HISTORY_MAX + 1, 8, 1, 1001},
 	{0, 0, 1500, 8, 500, 1500},
-	/* the ring holds 255 of these; its head is at 300 * 4100 */
+	/* the ring holds 255 of these */
 	{0, 0, 300, 4100, 45, 300},
 	{(uint64_t)1 << 40, (uint64_t)1 << 50, 1500, 8,
 	 ((uint64_t)1 << 40) + 500, ((uint64_t)1 << 40) + 1500},
@@ -233,21 +235,21 @@ static const struct {
 
 START_TEST(takes_over_what_ring_and_table_hold)
 {
-	ring.next = sound[_i].number;
-	ring.head = sound[_i].start;
-	say(sound[_i].count, sound[_i].size);
-	expect_after_restart(sound[_i].first, sound[_i].next, 0);
+	ring.next = takeovers[_i].number;
+	ring.head = takeovers[_i].start;
+	broadcast_messages(takeovers[_i].count, takeovers[_i].size);
+	expect_after_restart(takeovers[_i].first, takeovers[_i].next, 0);
 }
 END_TEST
 
-/* What is damaged of a message. */
-enum part { NUMBER, PLACE, START, LENGTH, ABSENT, CHECKSUM, BYTE, MOVED };
+/* The kinds of damage to a message. */
+enum kind { NUMBER, PLACE, START, LENGTH, ABSENT, CHECKSUM, BYTE, MOVED };
 
-static void damage(uint64_t number, enum part part)
+static void damage(uint64_t number, enum kind kind)
 {
 	struct message *m = find_message(number);
 
-	switch (part) {
+	switch (kind) {
 	case NUMBER: m->number += HISTORY_MAX; break;
 	case PLACE: m->number++; break;
 	case START: m->start++; break;
@@ -255,18 +257,19 @@ static void damage(uint64_t number, enum part part)
 	case ABSENT: m->length = 0; break;
 	case CHECKSUM: m->checksum ^= 1; break;
 	case BYTE: ring.store->bytes[m->start & (LOG_SIZE - 1)] ^= 1; break;
-	case MOVED: /* whole, but not beside the one before */
+	case MOVED: /* whole, but not next to the one before */
 		m->start++;
 		m->checksum = checksum(m);
 		break;
 	}
 }
 
-/* The numbers of the first and the last of some messages; a damage to one; the
-   run that is taken then, and how many are lost. */
+/* The numbers of the first and the last message; the number of the damaged one
+   and the damage; first and next of the run that the server takes, and how many
+   messages it counts as lost. */
 static const struct {
 	uint64_t from, to, damaged;
-	enum part part;
+	enum kind kind;
 	uint64_t first, next;
 	unsigned lost;
 } damages[] = {
@@ -277,7 +280,9 @@ static const struct {
 	{0, 9, 9, CHECKSUM, 0, 9, 1},
 	{0, 9, 9, BYTE, 0, 9, 1},
 	{0, 9, 9, MOVED, 0, 9, 1},
-	{0, 9, 9, ABSENT, 0, 9, 0}, /* its server was killed as it wrote it */
+	/* the server was killed while it wrote this one */
+	{0, 9, 9, ABSENT, 0, 9, 0},
+	/* at the start, in the middle, of the only message */
 	{0, 9, 0, NUMBER, 1, 10, 1},
 	{0, 9, 0, START, 1, 10, 1},
 	{0, 9, 0, BYTE, 1, 10, 1},
@@ -286,14 +291,14 @@ static const struct {
 	{0, 9, 3, ABSENT, 4, 10, 3},
 	{0, 9, 3, MOVED, 4, 10, 4},
 	{0, 0, 0, BYTE, 0, 0, 1},
-	{615, 615, 615, BYTE, 0, 0, 1}, /* in the place of number -1 */
-	/* of two equal runs, that which comes first in the table */
+	{615, 615, 615, BYTE, 0, 0, 1}, /* which is where -1 would be */
+	/* of two equal runs, the one that comes first in the table */
 	{0, 10, 5, BYTE, 0, 5, 6},
 	{997, 1007, 1002, BYTE, 1003, 1008, 6},
 	/* across the end of the table */
 	{990, 1009, 994, CHECKSUM, 995, 1010, 5},
 	{990, 1009, 1000, CHECKSUM, 990, 1000, 10},
-	/* in a full table, both runs have gaps beside them */
+	/* in a full table, where the oldest follows the newest */
 	{500, 1499, 1499, BYTE, 500, 1499, 1},
 	{500, 1499, 500, BYTE, 501, 1500, 1},
 	{500, 1499, 600, BYTE, 601, 1500, 101},
@@ -303,20 +308,20 @@ START_TEST(takes_over_longest_run_of_whole_messages)
 {
 	ring.next = damages[_i].from;
 	ring.head = 5000;
-	say((int)(damages[_i].to + 1 - damages[_i].from), 8);
-	damage(damages[_i].damaged, damages[_i].part);
+	broadcast_messages((int)(damages[_i].to + 1 - damages[_i].from), 8);
+	damage(damages[_i].damaged, damages[_i].kind);
 	expect_after_restart(damages[_i].first, damages[_i].next,
 			     damages[_i].lost);
 }
 END_TEST
 
-/* A message that a server had begun when it was killed has overwritten the
-   oldest: as many bytes as a message and its header have at most.  The head is
-   at 1230000 and so the oldest bytes are those of offset 181424; message 45
-   starts at 184500, and message 46 at 188600. */
+/* A server that was killed may have written a part of one more message over the
+   oldest bytes, up to MESSAGE_MAX and a header.  Example: the head is 1230000,
+   so the oldest byte has the offset 181424.  Message 45 starts at 184500,
+   within 4106 bytes from there, and message 46 at 188600, after them. */
 START_TEST(counts_no_overwritten_message_as_lost)
 {
-	say(300, 4100);
+	broadcast_messages(300, 4100);
 	memset(ring.store->bytes + 181424, 'X', MESSAGE_MAX + WS_SERVER_HEADER);
 	expect_after_restart(46, 300, 0);
 	damage(46, BYTE);
@@ -329,7 +334,7 @@ START_TEST(counts_message_behind_overwritten_bytes_as_lost)
 	struct message *m = find_message(500);
 
 	ring.head = 3 * (uint64_t)LOG_SIZE;
-	say(2, 8);
+	broadcast_messages(2, 8);
 	*m = (struct message){500, ring.head - LOG_SIZE + MESSAGE_MAX + 10, 0,
 			      1};
 	m->start -= (uint64_t)_i;
@@ -350,7 +355,7 @@ START_TEST(whole_message_has_some_bytes_but_at_most_half_the_ring)
 }
 END_TEST
 
-/* Each field and each byte counts, in its place. */
+/* The second sum takes two bytes across the end of the ring. */
 START_TEST(checksum_is_fnv_1a_of_fields_and_frame)
 {
 	struct message m = {0};
@@ -367,7 +372,7 @@ END_TEST
 START_TEST(history_starts_with_first_message_of_run)
 {
 	ring.head = 5000;
-	say(10, 8);
+	broadcast_messages(10, 8);
 	damage(3, BYTE);
 	expect_after_restart(4, 10, 4);
 	options.history = HISTORY_MAX;
@@ -383,24 +388,25 @@ START_TEST(goes_on_behind_messages_that_it_took_over)
 {
 	ring.next = 996;
 	ring.head = LOG_SIZE - 20;
-	say(10, 8);
+	broadcast_messages(10, 8);
 	damage(1005, BYTE);
 	expect_after_restart(996, 1005, 1);
-	say(10, 8);
+	broadcast_messages(10, 8);
 	ck_assert_uint_eq(find_message(1005)->start, LOG_SIZE - 20 + 9 * 8);
 	expect_after_restart(996, 1015, 0);
 }
 END_TEST
 
-/* While its bytes are written, a message is not there yet; nor is the one whose
-   place in the table it takes.  Its data are that place, as it is meanwhile. */
-START_TEST(message_is_there_when_all_of_it_is_written)
+/* While the server writes a message, the table has neither it nor the older one
+   in its place.  The payload of this message is that place, so that the ring
+   holds a copy of it from the moment of writing. */
+START_TEST(adds_message_to_table_after_its_bytes)
 {
 	struct message *m = find_message(7), then;
 	const struct ws_frame f = {WS_BINARY, (void *)m, 0, sizeof *m};
 
 	ring.next = 7;
-	say(1, 8);
+	broadcast_messages(1, 8);
 	ring.next = 1007;
 	options.file = _i == 0 ? ROOM : NULL;
 	broadcast(&f);
@@ -412,7 +418,7 @@ START_TEST(message_is_there_when_all_of_it_is_written)
 }
 END_TEST
 
-/* The count of messages goes on from when it began. */
+/* The start of the count is set once, and then kept. */
 START_TEST(keeps_start_of_count_in_file)
 {
 	static char f[] = "-f", path[] = ROOM;
@@ -438,7 +444,7 @@ static void add_file_tests(TCase *t)
 	add_table_test(t, gives_new_file_all_its_bytes, fresh);
 	add_table_test(t, touches_no_other_file, contents);
 	tcase_add_test(t, takes_regular_files_only);
-	add_table_test(t, takes_over_what_ring_and_table_hold, sound);
+	add_table_test(t, takes_over_what_ring_and_table_hold, takeovers);
 	add_table_test(t, takes_over_longest_run_of_whole_messages, damages);
 	tcase_add_test(t, counts_no_overwritten_message_as_lost);
 	tcase_add_loop_test(t, counts_message_behind_overwritten_bytes_as_lost,
@@ -449,7 +455,6 @@ static void add_file_tests(TCase *t)
 	tcase_add_test(t, checksum_is_fnv_1a_of_fields_and_frame);
 	tcase_add_test(t, history_starts_with_first_message_of_run);
 	tcase_add_test(t, goes_on_behind_messages_that_it_took_over);
-	tcase_add_loop_test(t, message_is_there_when_all_of_it_is_written, 0,
-			    2);
+	tcase_add_loop_test(t, adds_message_to_table_after_its_bytes, 0, 2);
 	tcase_add_loop_test(t, keeps_start_of_count_in_file, 0, 2);
 }
