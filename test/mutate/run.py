@@ -17,6 +17,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -230,6 +231,8 @@ def choose(files, sample):
 
 
 def main():
+    # tests send it, but a shell's job in the background ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     base = os.path.abspath(sys.argv[1])
     sample = int(sys.argv[2]) if len(sys.argv) > 2 else 300
     files = sys.argv[3:] or FILES
