@@ -71,11 +71,13 @@ enum {
 	METRICS_MAX = 3072, /* bytes of the text that /metrics answers */
 	PEER_MAX = 48,      /* characters of "[IP]:port", and the 0 */
 	TIME_MAX = sizeof "2026-11-22T12:40:47Z",
-	LOG_LINE_MAX = 400,  /* characters of a log line */
-	FIELD_MAX = 100,     /* characters of a header field in a log line */
-	ACCEPT_BATCH = 64,   /* connections accepted in one pass, at least */
-	FRAME_COST = 256,    /* credit that a frame costs; each byte costs 1 */
-	BACKLOG = 4096,      /* connections that wait for accept() */
+	LOG_LINE_MAX = 400, /* characters of a log line */
+	FIELD_MAX = 100,    /* characters of a header field in a log line */
+	ACCEPT_BATCH = 64,  /* connections accepted in one pass, at least */
+	EARLY_MAX = 1024,   /* bytes of frames that may come with a handshake */
+	ACCOUNTS = 256,     /* addresses whose credit is remembered */
+	FRAME_COST = 256,   /* credit that a frame costs; each byte costs 1 */
+	BACKLOG = 4096,     /* connections that wait for accept() */
 	REQUEST_GRACE = 100, /* ms that a request has in a full table, */
 	REPLY_GRACE = 1000,  /* and its response */
 	BURST = 5,           /* seconds of credit that a client may save up */
@@ -134,7 +136,7 @@ static const struct {
 	[CLOSED] = {"closed", "by the client", 0},
 	[GOING_AWAY] = {"going away", "the server stops", WS_GOING_AWAY},
 	[LATE] = {"late", "did not end the connection in time", 0},
-	[CROWDED] = {"crowded", "made room for a newcomer", 0},
+	[CROWDED] = {"crowded", "closed to make room for a newcomer", 0},
 	[LOST] = {"lost", "the connection ended early", 0},
 	[PROTOCOL] = {"protocol", "broke RFC 6455", WS_PROTOCOL_ERROR},
 	[INVALID] = {"invalid", "sent text not in UTF-8", WS_INVALID_DATA},
@@ -224,8 +226,8 @@ static struct {
 static struct {
 	unsigned members, members_max, members_peak;
 	bool congested;      /* no message or request is read for now */
-	uint64_t charged_at; /* up to this ms, congestion is paid with */
-	unsigned patience;   /* ms that the room can still wait for slow ones */
+	uint64_t charged_at; /* until then, in ms, patience has been charged */
+	unsigned patience;   /* ms that the room may still wait for slow ones */
 } room;
 
 enum shortage { NO_SHORTAGE, OF_ENTRIES, OF_DESCRIPTORS, OF_MEMORY };
@@ -253,7 +255,6 @@ static struct {
 	int used;                 /* entries up to the last that is not free */
 	int lowest_free;          /* no entry before this one is free */
 	int first;                /* this pass reads entry first % used first */
-	int newest;               /* the entry that was taken last */
 	uint64_t full_at;         /* when OF_ENTRIES began, in ms */
 	unsigned lines;           /* log lines since the last tick */
 	uint64_t last_tick;       /* its time in ms */
@@ -276,6 +277,14 @@ static struct {
 	int quiet, help, version; /* -q, -h, -V were given */
 	int proxied;              /* -x was given */
 } options;
+
+/* The credit that a member from this address had when it left, so that it gains
+   nothing by coming again.  Each address has one place, shared with others. */
+static struct account {
+	struct address address;
+	int credit;
+	uint64_t at; /* when it left, in ms */
+} accounts[ACCOUNTS];
 
 /* Counters since the start, for /metrics. */
 static struct {
@@ -430,16 +439,17 @@ static void format_address(char out[PEER_MAX], const struct address *a)
 }
 
 /* Returns true if -c counts both as one: they have the same IPv4 address, or
-   the same first 64 bits of IPv6, since even a home has all that begin so. */
+   the same first 64 bits of IPv6, since a machine can have any address that
+   begins with those of its network. */
 static bool is_same_home(const struct address *a, const struct address *b)
 {
-	bool any_ip4 = is_ip4(a) || is_ip4(b);
+	bool is_network = !is_ip4(a) && !is_ip4(b);
 
-	return memcmp(a->ip, b->ip, any_ip4 ? sizeof a->ip : 8) == 0;
+	return memcmp(a->ip, b->ip, is_network ? 8 : sizeof a->ip) == 0;
 }
 
-/* Returns true if -c limits this address.  It does not limit what connects from
-   this machine itself, unless a proxy told so. */
+/* Returns true if -c limits this address.  Loopback and unix-domain sockets are
+   not limited; what a proxy told (-x) always is. */
 static bool is_limited(const struct address *a)
 {
 	bool is_loopback =
@@ -497,7 +507,7 @@ static struct message *find_message(uint64_t number)
 	return &ring.store->messages[number % HISTORY_MAX];
 }
 
-/* FNV-1a, by Fowler, Noll and Vo: if one byte is another, so is the sum. */
+/* Like FNV-1a, by Fowler, Noll and Vo: a change of one byte changes the sum. */
 static uint64_t checksum(const struct message *m)
 {
 	const uint64_t fields[] = {m->number, m->start, m->length};
@@ -511,8 +521,8 @@ static uint64_t checksum(const struct message *m)
 	return sum;
 }
 
-/* volatile: if the process is killed, with -f, all that stands before has been
-   done, and nothing that stands behind. */
+/* volatile keeps these stores in order.  If the process is killed, with -f,
+   those before that point are in the file, and no later ones. */
 static void ring_write(const unsigned char *data, size_t from, size_t to)
 {
 	volatile unsigned char *bytes = ring.store->bytes;
@@ -593,6 +603,13 @@ static size_t read_budget(void)
 			      : smaller(room_left - reserve, sizeof received);
 }
 
+/* Returns true while the server reads no member and no request.  That time does
+   not count as their silence. */
+static bool reading_is_paused(void)
+{
+	return room.congested || loop.shortage == OF_MEMORY;
+}
+
 /* Returns the offset up to which a client is sent the ring for now.  There its
    private frames are due, or its Close, after which nothing is sent (RFC 6455,
    5.5.1). */
@@ -633,10 +650,47 @@ static void set_state(int i, enum state state)
 	clients[i].ticks = 0;
 }
 
+static struct account *find_account(const struct address *a)
+{
+	unsigned hash = 0;
+
+	for (size_t k = 0; k < (is_ip4(a) ? sizeof a->ip : 8); k++)
+		hash = 31 * hash + a->ip[k];
+	return &accounts[hash % ACCOUNTS];
+}
+
+/* Returns the credit that a newcomer begins with: a second's worth, or less if
+   one from its address has left a moment ago. */
+static int first_credit(const struct address *a)
+{
+	const struct account *last = find_account(a);
+	const int64_t second = (int64_t)options.rate * FRAME_COST;
+	uint64_t ms = clock_ms(CLOCK_MONOTONIC) - last->at;
+	int64_t credit =
+		last->credit + second * (int64_t)smaller(ms, 3600000) / 1000;
+
+	return last->at > 0 && is_same_home(a, &last->address) &&
+			       credit < second
+		       ? (int)credit
+		       : (int)second;
+}
+
+/* Notes with what credit a member leaves. */
+static void close_account(const struct client *c)
+{
+	int credit = first_credit(&c->address);
+
+	if (options.rate > 0 && is_limited(&c->address))
+		*find_account(&c->address) = (struct account){
+			c->address, credit < c->credit ? credit : c->credit,
+			clock_ms(CLOCK_MONOTONIC)};
+}
+
 /* Logs and counts that a member leaves.  The words are those of the tutorials
    that this server replaces: "Client connected", "Client disconnected". */
 static void leave_room(int i, enum reason why)
 {
+	close_account(&clients[i]);
 	room.members--;
 	totals.ended[why]++;
 	log_event(&clients[i], "Client disconnected: %s, %s (%u online)",
@@ -684,8 +738,7 @@ static void settle_congestion(void)
 	update_slowest();
 	if (!room.congested)
 		return;
-	/* a process that was stopped makes nobody late: a pass is 1 s at most
-	 */
+	/* at most 1 s a pass, so that a stopped process drops nobody */
 	now = clock_ms(CLOCK_MONOTONIC);
 	room.patience -= (unsigned)smaller(
 		room.patience, smaller(now - room.charged_at, 1000));
@@ -869,7 +922,7 @@ static bool queue_frame(int i, enum ws_opcode opcode, const unsigned char *data,
 	return outbox_append(c, opcode, data, from, to);
 }
 
-/* Sends Close after all that came before it (RFC 6455, 7.1.2).  Unless
+/* Sends Close behind what the outbox waits for (RFC 6455, 7.1.2).  Unless
    its input is ignored from now on, the server waits for the peer's Close. */
 static void start_close(int i, int code, bool ignore_input, enum reason why)
 {
@@ -917,13 +970,13 @@ static void handle_close(int i, const struct ws_frame *f)
 }
 
 /* Relays a message.  Only the server says notices: the page would believe a
-   forged one. */
+   forged one.  With -f, the next server may send notices. */
 static void handle_message(int i, const struct ws_frame *f)
 {
 	static const char start[] = NOTICE_START;
 	const size_t n = sizeof start - 1;
 
-	if (sends_notices() && f->to - f->from >= n &&
+	if ((sends_notices() || options.file != NULL) && f->to - f->from >= n &&
 	    memcmp(f->data + f->from, start, n) == 0)
 		close_with_error(i, FORGED);
 	else
@@ -1107,7 +1160,7 @@ static void admit(int i, const struct http_request *r)
 	if (c->cursor < ring.slowest)
 		ring.slowest = c->cursor;
 	c->notice_due = sends_notices();
-	c->credit = options.rate * FRAME_COST;
+	c->credit = first_credit(&c->address);
 	ws_init(&c->ws, buffers[i]);
 	set_state(i, OPEN);
 	totals.joins++;
@@ -1141,6 +1194,9 @@ static void join_room(int i, const struct http_request *r)
 		refuse(i, r, 429,
 		       "%d clients of this address are here; -c allows more",
 		       options.address_max);
+	else if (options.rate > 0 && first_credit(&clients[i].address) <= 0)
+		refuse(i, r, 429,
+		       "this address has just said too much; see -l");
 	else if (room.members >= room.members_max)
 		refuse(i, r, 503, "the room is full: %u clients", room.members);
 	else
@@ -1216,6 +1272,11 @@ static void handle_request(int i, size_t n)
 	size = http_parse(&r, (const char *)buf, len);
 	if (size < 0) {
 		refuse(i, &r, -size, "%s", r.fault);
+	} else if (options.rate > 0 && r.handshake &&
+		   len - (size_t)size > EARLY_MAX) {
+		/* RFC 6455, 4.1: a client waits for the response */
+		refuse(i, &r, 400, "more than %d bytes behind the handshake",
+		       EARLY_MAX);
 	} else if (size > 0) {
 		serve_request(i, &r);
 		if (c->state == OPEN)
@@ -1247,8 +1308,12 @@ static void receive(int i)
 	size_t want = may_say ? read_budget() : sizeof received;
 	ssize_t n;
 
+	/* a frame of 6 bytes costs 44 times its bytes: one with a common text,
+	   3 times; so that the debt stays small, read only a part of that */
 	if (c->state == OPEN && options.rate > 0)
-		want = is_in_debt(c) ? 0 : smaller(want, (uint64_t)c->credit);
+		want = is_in_debt(c)
+			       ? 0
+			       : smaller(want, (uint64_t)c->credit / 16 + 1);
 	if (want == 0)
 		return;
 	n = recv(table[i].fd, received, want, 0);
@@ -1300,7 +1365,6 @@ static void entry_take(int i, int fd, enum state state)
 {
 	table[i] = (struct pollfd){.fd = fd};
 	set_state(i, state);
-	loop.newest = i;
 	if (i >= loop.used)
 		loop.used = i + 1;
 }
@@ -1312,6 +1376,32 @@ static int older(int a, int b)
 	return a < 0 || clients[b].since < clients[a].since ? b : a;
 }
 
+/* Returns true for a connection that is not in the room and may make room. */
+static bool is_outside(const struct client *c)
+{
+	return c->state == REQUEST || c->state == REPLY || c->state == DRAIN;
+}
+
+/* Returns the only address that more than half of those outside can have: each
+   of its connections outweighs one of others (Boyer and Moore). */
+static const struct address *find_greediest(void)
+{
+	const struct address *a = &local;
+	unsigned votes = 0;
+
+	for (int i = 0; i < loop.used; i++) {
+		if (!is_outside(&clients[i]))
+			continue;
+		if (votes == 0)
+			a = &clients[i].address;
+		if (is_same_home(a, &clients[i].address))
+			votes++;
+		else
+			votes--;
+	}
+	return a;
+}
+
 /*
  * Returns the entry that makes room for a newcomer in a full table, or -1:
  *
@@ -1320,28 +1410,27 @@ static int older(int a, int b)
  *
  * Members stay, and so does a connection in DRAIN: its response is complete,
  * and a reset would destroy what the client has not read yet.  But if more than
- * half of all that are not in the room come from the address of the newest one,
- * and -c limits that, then the oldest of its own goes, even from DRAIN.  Behind
- * a proxy (-x) all would be of one address.
+ * half of all outside the room come from one address, and -c limits that, then
+ * first of all its own oldest one goes, even from DRAIN.  Behind a proxy (-x)
+ * all would be of one address.
  */
 static int find_victim(void)
 {
-	const struct address *a = &clients[loop.newest].address;
+	const struct address *greediest = find_greediest();
 	const uint64_t now = clock_ms(CLOCK_MONOTONIC);
 	int request = -1, reply = -1, own = -1, outside = 0, owned = 0;
 
 	for (int i = 0; i < loop.used; i++) {
 		const struct client *c = &clients[i];
-		unsigned grace =
-			c->state == REQUEST ? REQUEST_GRACE : REPLY_GRACE;
-		bool is_own = is_same_home(a, &c->address);
+		bool is_own = is_same_home(greediest, &c->address);
 
-		if (c->state != REQUEST && c->state != REPLY &&
-		    c->state != DRAIN)
+		if (!is_outside(c))
 			continue;
 		outside++;
 		owned += is_own;
-		if (now - c->since < grace)
+		if (now - c->since < (c->state == REQUEST ? REQUEST_GRACE
+							  : REPLY_GRACE) ||
+		    (c->state == REQUEST && reading_is_paused()))
 			continue;
 		if (is_own)
 			own = older(own, i);
@@ -1350,7 +1439,8 @@ static int find_victim(void)
 		else if (c->state == REPLY)
 			reply = older(reply, i);
 	}
-	if (is_limited(a) && !options.proxied && 2 * owned > outside)
+	if (own >= 0 && 2 * owned > outside && is_limited(greediest) &&
+	    !options.proxied)
 		return own;
 	return request >= 0 ? request : reply;
 }
@@ -1470,13 +1560,6 @@ static void tick_soon(void)
 	loop.tick_after = (unsigned)smaller(loop.tick_after, elapsed + 1);
 }
 
-/* Returns true while the server reads no member.  That time does not count as a
-   client's silence. */
-static bool reading_is_paused(void)
-{
-	return room.congested || loop.shortage == OF_MEMORY;
-}
-
 /* Refills a member's credit and enforces its timeouts.  `seconds` is the time
    since the last tick. */
 static void tick_member(int i, unsigned seconds)
@@ -1505,7 +1588,7 @@ static void tick_other(int i)
 	unsigned limit = c->state == CLOSING ? CLOSE_TIMEOUT : REQUEST_TIMEOUT;
 
 	if (c->state == REQUEST && reading_is_paused())
-		c->ticks = 0;
+		set_state(i, REQUEST); /* it has all its time again */
 	else if (++c->ticks <= limit)
 		return;
 	else if (c->state == REQUEST)
@@ -1887,10 +1970,9 @@ static void find_longest_run(void)
 		uint64_t first = ring.store->messages[k].number;
 		uint64_t next = first + 1;
 
-		if (find_message(first) != &ring.store->messages[k] ||
-		    !is_whole(first) || continues(first))
+		if (!is_whole(first) || continues(first))
 			continue;
-		while (next - first < HISTORY_MAX && continues(next))
+		while (continues(next))
 			next++;
 		if (next - first > ring.next - ring.first) {
 			ring.first = first;
@@ -1899,12 +1981,13 @@ static void find_longest_run(void)
 	}
 }
 
-/* Takes over what the file holds.  All that is not in the run is wiped out, so
-   that it cannot come back.  If some of that was lost, and not just overwritten
-   as the oldest, numbers will be given again: so their count begins anew. */
+/* Takes over what the file holds, and clears all other slots, so that nothing
+   comes back from them.  If a message is lost, and not just overwritten as one
+   of the oldest, its number will be used again; so the count begins anew. */
 static void load_store(void)
 {
 	const uint64_t overwritten = MESSAGE_MAX + WS_SERVER_HEADER;
+	volatile uint64_t *since = &ring.store->since;
 	const struct message *last;
 	unsigned lost = 0;
 
@@ -1918,27 +2001,30 @@ static void load_store(void)
 		if (find_message(m->number) == m &&
 		    m->number - ring.first < ring.next - ring.first)
 			continue;
-		lost += m->length > 0 &&
-			m->start + LOG_SIZE >= ring.head + overwritten;
+		if (m->length > 0 &&
+		    m->start + LOG_SIZE >= ring.head + overwritten) {
+			lost++;
+			*since = 0; /* main() sets it */
+		}
 		*m = (struct message){.length = 0};
 	}
-	if (lost > 0)
-		ring.store->since = 0; /* main() sets it */
 	log_event(NULL, "%u messages are in %s; %u were damaged and are lost",
 		  (unsigned)(ring.next - ring.first), options.file, lost);
 }
 
-/* Brings an empty file to its size, so that a full disk shows now and not when
-   a message is stored.  Returns 0 or an error number. */
-static int allocate(int fd)
+/* Gives a file its size and room on the disk, so that a full disk shows now and
+   not when a message is stored.  Returns 0 or an error number. */
+static int allocate(int fd, bool is_new)
 {
 	int error = posix_fallocate(fd, 0, sizeof memory);
 
-	if (error == EOPNOTSUPP || error == EINVAL) /* by this file system */
-		error = write(fd, &memory, sizeof memory) == sizeof memory
+	/* a file system that cannot do so, of which musl tells */
+	if (error == EOPNOTSUPP || error == EINVAL)
+		error = !is_new || write(fd, &memory, sizeof memory) ==
+						sizeof memory
 				? 0
 				: ENOSPC;
-	if (error != 0 && ftruncate(fd, 0) < 0)
+	if (error != 0 && is_new && ftruncate(fd, 0) < 0)
 		error = errno;
 	return error;
 }
@@ -1947,32 +2033,34 @@ static int allocate(int fd)
    NULL, or why it cannot be used: one that chat has not made is not touched. */
 static const char *find_fault(int fd, const char *mark)
 {
-	static const char other_build[] =
-		"it is of a build with other limits, or of another processor";
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char found[sizeof memory.mark] = "";
 	struct stat file = {0};
+	bool is_new;
+	int error;
 
 	if (fd < 0 || fstat(fd, &file) < 0)
 		return strerror(errno);
 	if (!S_ISREG(file.st_mode))
 		return "it is not a regular file";
 	if (fcntl(fd, F_SETLK, &lock) < 0)
-		return "another process uses it";
-	if (file.st_size == 0) {
-		int error = allocate(fd);
-
-		return error != 0 ? strerror(error) : NULL;
-	}
+		return errno == EACCES || errno == EAGAIN
+			       ? "another process uses it"
+			       : strerror(errno);
 	if (pread(fd, found, sizeof found, 0) < 0)
 		return strerror(errno);
-	if (found[0] == '\0' && file.st_size == sizeof memory)
-		return NULL; /* the server that made it came no further */
-	if (strncmp(found, mark, strlen("A history of chat")) != 0)
+	/* all zero: the server that made it was killed too early for a mark */
+	is_new = file.st_size == 0 ||
+		 (file.st_size == sizeof memory && found[0] == '\0');
+	if (!is_new && strncmp(found, mark, strlen("A history of chat")) != 0)
 		return "it is no history of chat";
-	if (memcmp(found, mark, sizeof found) != 0)
-		return other_build;
-	return file.st_size == sizeof memory ? NULL : "it has been cut off";
+	if (!is_new && memcmp(found, mark, sizeof found) != 0)
+		return "it is of a build with other limits, or of another "
+		       "processor";
+	if (!is_new && file.st_size != sizeof memory)
+		return "its size is wrong";
+	error = allocate(fd, is_new);
+	return error != 0 ? strerror(error) : NULL;
 }
 
 /* Makes the ring be a file. */

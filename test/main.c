@@ -1,16 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs all suites; CK_RUN_SUITE and CK_RUN_CASE pick one.  The suite faults
-   runs only with FAULTS in the environment, as it needs strace and minutes. */
+/*
+ * Runs suites; CK_RUN_SUITE and CK_RUN_CASE pick one.
+ *
+ *     test            all
+ *     test NAME...    those
+ *     test -v NAME... all others
+ *
+ * The suite faults runs only with FAULTS in the environment, as it needs strace
+ * and minutes.
+ */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "suites.h"
 
-#define ADD(name)                                                     \
-	if (strcmp(#name, "faults") != 0 || getenv("FAULTS") != NULL) \
+static bool is_wanted(const char *name, int argc, char **argv)
+{
+	bool others = argc > 1 && strcmp(argv[1], "-v") == 0;
+
+	if (strcmp(name, "faults") == 0 && getenv("FAULTS") == NULL)
+		return false;
+	for (int k = others ? 2 : 1; k < argc; k++) {
+		if (strcmp(argv[k], name) == 0)
+			return !others;
+	}
+	return argc == 1 || others;
+}
+
+#define ADD(name)                         \
+	if (is_wanted(#name, argc, argv)) \
 		srunner_add_suite(runner, name##_suite());
 
-int main(void)
+int main(int argc, char **argv)
 {
 	SRunner *runner = srunner_create(NULL);
 	int failed;

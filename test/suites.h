@@ -14,7 +14,9 @@
 	SUITE(ws)     \
 	SUITE(http)   \
 	SUITE(kernel) \
+	SUITE(store)  \
 	SUITE(chat)   \
+	SUITE(file)   \
 	SUITE(wire)   \
 	SUITE(hurt)   \
 	SUITE(crowd)  \

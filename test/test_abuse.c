@@ -325,6 +325,32 @@ static const struct {
 	{FOR "2001:db8::g\r\n", NULL},
 };
 
+/* What it owes is remembered for its address, and for no other. */
+START_TEST(comes_again_without_new_credit)
+{
+	static char visit[1000] = HANDSHAKE FOR "192.0.2.1\r\n\r\n";
+	size_t len = strlen(visit);
+	int fd;
+
+	for (int k = 0; k < 100; k++, len += 6) /* each costs a second */
+		memcpy(visit + len, "\x8a\x80\0\0\0", 6);
+	start(&s, CHAT, "-x", "-l", "1", NULL);
+	witness = knock(0, FOR "192.0.2.9\r\n", 101);
+	fd = dial(&s);
+	send_all(fd, visit, len);
+	await_log(&s, "192.0.2.1 Client connected");
+	reset_connection(fd);
+	await_log(&s, "192.0.2.1 Client disconnected: lost");
+	knock(0, FOR "192.0.2.1\r\n", 429);
+	await_log(&s,
+		  "192.0.2.1 Handshake refused: 429 Too Many Requests (this "
+		  "address has just said too much; see -l)\n");
+	knock(0, FOR "192.0.2.2\r\n", 101);
+	say_number();
+	finish();
+}
+END_TEST
+
 START_TEST(takes_last_forwarded_address)
 {
 	const char *address = forwarded[_i].address;
@@ -545,11 +571,12 @@ static void say(struct peer *c, int size)
 			     (size_t)size);
 }
 
-/* Joins; an attacker does not wait for the answer. */
+/* Joins; an attacker does not read the answer, but talks 20 ms later, since a
+   server may refuse what comes before its answer. */
 static void enter(struct peer *c)
 {
 	c->have = c->from = c->to = 0;
-	c->due = read_clock();
+	c->due = read_clock() + (c->habit->attacks ? 20000 : 0);
 	c->joined = !c->habit->attacks;
 	if (c->habit->attacks) {
 		c->fd = dial_narrow(&s, c->habit->window);
@@ -691,7 +718,10 @@ static void step(bool talking)
 		struct peer *c = &peers[i];
 		const struct habit *h = c->habit;
 
-		if (talking && h->size > 0 && now >= c->due && c->to == 0) {
+		bool is_in = c->joined || h->line < 0; /* as far as it knows */
+
+		if (talking && is_in && h->size > 0 && now >= c->due &&
+		    c->to == 0) {
 			say(c, h->size);
 			c->due = h->line >= 0 ? INT64_MAX
 					      : now + (int64_t)1000 * h->pause;
@@ -911,6 +941,7 @@ Suite *abuse_suite(void)
 	TCase *rules = tcase_create("rules"), *long_ones = tcase_create("long");
 
 	add_table_test(rules, takes_last_forwarded_address, forwarded);
+	tcase_add_test(rules, comes_again_without_new_credit);
 	tcase_add_test(rules, limits_clients_of_one_address);
 	add_table_test(rules, leaves_places_for_other_addresses, crowds);
 	add_table_test(rules, closes_with_1008_on_forged_notice, texts);

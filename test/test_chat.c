@@ -633,8 +633,8 @@ START_TEST(evicts_oldest_unfinished_request)
 	send_message(people[0], "x");
 	for (int i = 0; i < 4; i++)
 		expect_message(people[i], "x");
-	await_log(&s,
-		  "Connection dropped: crowded, made room for a newcomer\n");
+	await_log(&s, "Connection dropped: crowded, closed to make room for a "
+		      "newcomer\n");
 	finish();
 }
 END_TEST

@@ -58,6 +58,23 @@ static const struct call starts[] = {
 	{"connect", "ENETUNREACH EACCES EAGAIN", ""},
 };
 
+/* Calls of the start with -f, all on the file: when one fails, the server exits
+   with a sentence that names the file, or can do without it. */
+static const struct call on_file[] = {
+	{"openat",
+	 "EACCES EINTR EIO EISDIR EMFILE ENFILE ENOENT ENOMEM ENOSPC EROFS "
+	 "EDQUOT EOVERFLOW",
+	 ""},
+	{"fstat,newfstatat", "EIO ENOMEM EOVERFLOW", ""},
+	{"fcntl", "EACCES EAGAIN EINTR ENOLCK", ""},
+	{"fallocate",
+	 "EINTR EIO EFBIG EINVAL ENODEV ENOSPC EOPNOTSUPP EPERM EDQUOT", ""},
+	{"pwrite64", "EFBIG EIO ENOSPC EDQUOT", ""},
+	{"ftruncate", "EINTR EIO EINVAL EPERM", ""},
+	{"pread64", "EINTR EIO", ""},
+	{"mmap", "EACCES EAGAIN ENODEV ENOMEM EPERM", ""},
+};
+
 static const struct call for_ever[] = {
 	{"recvfrom", "ENOMEM ENOBUFS", ""},
 	{"sendto", "ENOMEM ENOBUFS", ""},
@@ -68,7 +85,7 @@ static struct fault {
 	const char *call;
 	char error[20];
 	bool fatal;
-} faults[100], at_start[40], endless[10];
+} faults[100], at_start[40], with_file[60], endless[10];
 
 static int part, parts; /* of the tests, those with i % parts == part */
 
@@ -258,14 +275,15 @@ START_TEST(retries_lasting_failure_once_a_second)
 }
 END_TEST
 
-/* The server starts and works, or prints the reason and exits with 1. */
-START_TEST(starts_or_exits_with_reason)
+/* Runs strace with these arguments.  The server starts and works, or its first
+   line is the reason, which begins so, and it exits with 1.  Returns whether it
+   started. */
+static bool starts_or_exits(const char *const *args, const char *reason)
 {
-	const struct fault *f = &at_start[_i * parts + part];
-	char rule[80], out[2000] = "";
+	char out[2000] = "";
 	int pipes[2], status;
+	bool started;
 
-	snprintf(rule, sizeof rule, "inject=%s:error=%s", f->call, f->error);
 	ck_assert(pipe(pipes) == 0);
 	s.pid = fork();
 	if (s.pid == 0) {
@@ -273,26 +291,103 @@ START_TEST(starts_or_exits_with_reason)
 		dup2(pipes[1], STDERR_FILENO);
 		close(pipes[0]);
 		close(pipes[1]);
-		execlp("strace", "strace", "-D", "-qq", "-o", trace, "-e", rule,
-		       "./chat", "-p", "0", (char *)NULL);
+		execvp("strace", (char **)(size_t)args);
 		_exit(127);
 	}
 	close(pipes[1]);
-	ck_assert_msg(read_until(pipes[0], out, sizeof out, "\n"),
-		      "%s %s: it ended without a word", f->call, f->error);
-	if (strncmp(out, "chat 1.0: open ", 15) == 0) {
-		if (sscanf(out, "%*[^/]//%*[^:]:%d/", &s.port) == 1)
-			ck_assert(gets_page());
+	MUST(read_until(pipes[0], out, sizeof out, "\n"),
+	     "it ended without a word");
+	started = strncmp(out, "chat 1.0: open ", 15) == 0;
+	MUST(started || strncmp(out, reason, strlen(reason)) == 0, "%s", out);
+	if (started && sscanf(out, "%*[^/]//%*[^:]:%d/", &s.port) == 1)
+		ck_assert(gets_page());
+	if (started)
 		kill(s.pid, SIGTERM);
-		ck_assert(waitpid(s.pid, &status, 0) == s.pid);
-		ck_assert_msg(WIFEXITED(status), "%d", status);
-	} else {
-		ck_assert(waitpid(s.pid, &status, 0) == s.pid);
-		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 1 &&
-				      strncmp(out, "chat: ", 6) == 0,
-			      "%s %s: %d, %s", f->call, f->error, status, out);
-	}
+	ck_assert(waitpid(s.pid, &status, 0) == s.pid);
+	MUST(WIFEXITED(status), "%d", status);
+	MUST(started || WEXITSTATUS(status) == 1, "%d, %s", status, out);
 	close(pipes[0]);
+	return started;
+}
+
+START_TEST(starts_or_exits_with_reason)
+{
+	const struct fault *f = &at_start[_i * parts + part];
+	char rule[80];
+	const char *const args[] = {"strace", "-D", "-qq", "-o", trace, "-e",
+				    rule,     CHAT, "-p",  "0",  NULL};
+
+	snprintf(rule, sizeof rule, "inject=%s:error=%s", f->call, f->error);
+	starts_or_exits(args, "chat: ");
+}
+END_TEST
+
+/* Some calls are made only after another one has failed. */
+static const char *failure_before(const char *call)
+{
+	if (strcmp(call, "pwrite64") == 0)
+		return "-einject=fallocate:error=EOPNOTSUPP";
+	if (strcmp(call, "ftruncate") == 0)
+		return "-einject=fallocate:error=ENOSPC";
+	return "-etrace=all";
+}
+
+/* Lets a call fail that is made on this file; returns whether the server
+   started. */
+static bool starts_with_file(const struct fault *f, const char *path)
+{
+	const char *before = failure_before(f->call);
+	char rule[80], why[100];
+	const char *const args[] = {"strace", "-D",   "-qq", "-o", trace, "-P",
+				    path,     before, rule,  CHAT, "-q",  "-p",
+				    "0",      "-f",   path,  NULL};
+
+	snprintf(rule, sizeof rule, "-einject=%s:error=%s", f->call, f->error);
+	snprintf(why, sizeof why, "chat: cannot use -f %s: ", path);
+	return starts_or_exits(args, why);
+}
+
+/* Reads a file, if there is one; zeros follow it. */
+static void read_file(const char *name, char *data, size_t max)
+{
+	FILE *file = fopen(name, "rb");
+	size_t n = file != NULL ? fread(data, 1, max, file) : 0;
+
+	memset(data + n, 0, max - n);
+	if (file != NULL)
+		fclose(file);
+}
+
+/* A file that is not there yet is left empty, or with nothing but zeros, or not
+   made; one that is there keeps each byte; and both can be used when the fault
+   is gone. */
+START_TEST(uses_file_or_exits_with_reason)
+{
+	const struct fault *f = &with_file[_i * parts + part];
+	static char before[1 << 21], after[1 << 21];
+	char folder[] = "/tmp/chat-test-XXXXXX", path[64];
+	double from, to;
+	int injected = 0, fd;
+
+	ck_assert(mkdtemp(folder) != NULL);
+	snprintf(path, sizeof path, "%s/messages", folder);
+	for (int there = 0; there <= 1; there++) {
+		read_file(path, before, sizeof before);
+		if (!starts_with_file(f, path)) {
+			read_file(path, after, sizeof after);
+			ck_assert_mem_eq(before, after, sizeof before);
+		}
+		injected += count_calls("INJECTED", &from, &to);
+		start(&s, CHAT, "-f", path, NULL);
+		fd = join_room(&s, "");
+		send_message(fd, "Hi");
+		ck_assert(hears(fd, "Hi"));
+		close(fd);
+		ck_assert_int_eq(stop(&s), 0);
+	}
+	ck_assert_msg(injected > 0, "%s was never called", f->call);
+	unlink(path);
+	ck_assert_int_eq(rmdir(folder), 0);
 }
 END_TEST
 
@@ -322,6 +417,8 @@ Suite *faults_suite(void)
 			    share(flatten(endless, for_ever, COUNT(for_ever))));
 	tcase_add_loop_test(t, starts_or_exits_with_reason, 0,
 			    share(flatten(at_start, starts, COUNT(starts))));
+	tcase_add_loop_test(t, uses_file_or_exits_with_reason, 0,
+			    share(flatten(with_file, on_file, COUNT(on_file))));
 	suite_add_tcase(suite, t);
 	return suite;
 }

@@ -6,18 +6,18 @@ START_TEST(charges_bytes_and_frames_to_credit)
 	struct client *c = make_member();
 
 	for (options.rate = 0; options.rate < 3; options.rate++) {
-		c->credit = 20;
+		c->credit = 192;
 		receive_bytes(pongs, sizeof pongs);
 		ck_assert_int_eq(c->credit,
-				 options.rate == 0 ? 20 : 20 - 12 - 2 * 256);
+				 options.rate == 0 ? 192 : 192 - 12 - 2 * 256);
 		ck_assert_int_eq(poll_events(c),
 				 options.rate == 0 ? POLLIN : 0);
 	}
 	/* and the bytes of a frame that is not complete */
 	options.rate = 20;
-	c->credit = 12;
+	c->credit = 160;
 	receive_bytes(pongs, 11);
-	ck_assert_int_eq(c->credit, 1 - 256);
+	ck_assert_int_eq(c->credit, 160 - 11 - 256);
 	c->credit = 1;
 	receive_bytes(pongs + 11, 1);
 	ck_assert_int_eq(c->credit, -256);
@@ -49,9 +49,11 @@ static const struct {
 	{20, -1, 0, 0},
 	{20, 1, 1, POLLIN},
 	{1, 1, 1, POLLIN},
-	{20, RECEIVE_SIZE - 1, RECEIVE_SIZE - 1, POLLIN},
-	{20, RECEIVE_SIZE, RECEIVE_SIZE, POLLIN},
-	{20, RECEIVE_SIZE + 1, RECEIVE_SIZE, POLLIN},
+	{20, 15, 1, POLLIN},
+	{20, 16, 2, POLLIN},
+	{20, 25600, 1601, POLLIN},
+	{2000, 16 * (RECEIVE_SIZE - 2), RECEIVE_SIZE - 1, POLLIN},
+	{2000, 16 * RECEIVE_SIZE, RECEIVE_SIZE, POLLIN},
 	{0, 0, RECEIVE_SIZE, POLLIN},
 	{0, -1, RECEIVE_SIZE, POLLIN},
 };
@@ -124,8 +126,105 @@ START_TEST(newcomer_has_credit_of_greatest_rate)
 }
 END_TEST
 
+/* ---- The credit of an address whose member has left ---- */
+
+/* A member at 192.0.2.LAST leaves with this credit. */
+static void leave_with(int last, int credit)
+{
+	struct client *c = make_member();
+
+	c->address = (struct address){{[10] = 0xff, 0xff, 192, 0, 2}, 1};
+	c->address.ip[15] = (unsigned char)last;
+	c->credit = credit;
+	client_drop(0, LOST);
+}
+
+START_TEST(coming_again_gains_no_credit)
+{
+	const struct address *a = &clients[0].address;
+
+	clock_now.tv_sec = 1;
+	leave_with(7, -1000);
+	ck_assert_int_eq(first_credit(a), -1000);
+	pass_ms(100);
+	ck_assert_int_eq(first_credit(a), -1000 + 512);
+	leave_with(7, 1); /* another of that address does not pay for it */
+	ck_assert_int_eq(first_credit(a), -488);
+	leave_with(7, -600);
+	ck_assert_int_eq(first_credit(a), -600);
+	pass_ms(1000);
+	ck_assert_int_eq(first_credit(a), 5120 - 600);
+	pass_ms(200);
+	ck_assert_int_eq(first_credit(a), 5120);
+	/* less than a second's worth, although it is not in debt */
+	leave_with(8, 700);
+	ck_assert_int_eq(first_credit(a), 700);
+	/* others are another address */
+	leave_with(9, 20 * 256);
+	ck_assert_int_eq(first_credit(a), 5120);
+}
+END_TEST
+
+/* As -c does not limit them, nor anybody without a rate. */
+START_TEST(remembers_no_credit_of_loopback)
+{
+	struct client *c;
+
+	clock_now.tv_sec = 1;
+	leave_with(7, 0);
+	c = make_member();
+	c->address = (struct address){{[10] = 0xff, 0xff, 127, 0, 0, 1}, 1};
+	c->credit = -1000;
+	client_drop(0, LOST);
+	ck_assert_int_eq(first_credit(&c->address), 5120);
+	c = make_member();
+	options.rate = 0;
+	c->address = (struct address){{[10] = 0xff, 0xff, 192, 0, 2, 9}, 1};
+	c->credit = -1000;
+	client_drop(0, LOST);
+	options.rate = 20;
+	ck_assert_int_eq(first_credit(&c->address), 5120);
+}
+END_TEST
+
+START_TEST(refuses_address_in_debt)
+{
+	struct client *c;
+
+	clock_now.tv_sec = 1;
+	leave_with(7, -512 + _i);
+	c = make_client(7, REQUEST);
+	c->address = (struct address){{[10] = 0xff, 0xff, 192, 0, 2, 7}, 1};
+	pass_ms(100); /* pays 512 */
+	receive_bytes(handshake, strlen(handshake));
+	ck_assert_int_eq(c->state, _i == 0 ? REPLY : OPEN);
+	ck_assert_uint_eq(totals.refused[429 - 400], _i == 0);
+	if (_i > 0)
+		ck_assert_int_eq(c->credit, _i);
+}
+END_TEST
+
+/* RFC 6455, 4.1: a client has to wait for the response. */
+START_TEST(refuses_many_bytes_behind_the_handshake)
+{
+	const size_t head = strlen(handshake);
+	struct client *c = make_client(7, REQUEST);
+
+	memcpy(received, handshake, head);
+	memset(received + head, 0, EARLY_MAX + 1);
+	memcpy(received + head, "\x82\xfe\x04\x00", 4);
+	handle_request(0, head + EARLY_MAX + (size_t)_i);
+	ck_assert_int_eq(c->state, _i == 0 ? OPEN : REPLY);
+	ck_assert_uint_eq(totals.refused[400 - 400], _i);
+}
+END_TEST
+
 static void add_credit_tests(TCase *t)
 {
+	tcase_add_test(t, coming_again_gains_no_credit);
+	tcase_add_test(t, remembers_no_credit_of_loopback);
+	tcase_add_loop_test(t, refuses_address_in_debt, 0, 2);
+	tcase_add_loop_test(t, refuses_many_bytes_behind_the_handshake, 0, 2);
 	tcase_add_test(t, charges_bytes_and_frames_to_credit);
 	tcase_add_test(t, charges_members_only);
 	add_table_test(t, reads_no_more_than_credit, credits);

@@ -7,7 +7,7 @@
 #define LOCKS   STATS "lock 3\n"
 #define READS   LOCKS "read 3\n"
 #define MAPS    "map 3 1080704\n"
-#define NEW     LOCKS "allocate 3 1080704\n"
+#define NEW     READS "allocate 3 1080704\n"
 #define WRITES  NEW "to 3: zeros\n"
 #define CUTS    "truncate 3 0\n"
 
@@ -53,10 +53,9 @@ START_TEST(explains_call_that_fails)
 		int error;
 		const char *calls;
 	} broken[] = {
-		{"open", EACCES, CREATES},
-		{"fstat", EIO, STATS},
-		{"pread", EIO, READS},
-		{"mmap", ENODEV, READS MAPS},
+		{"open", EACCES, CREATES},  {"fstat", EIO, STATS},
+		{"fcntl", ENOLCK, LOCKS},   {"pread", EIO, READS},
+		{"mmap", ENODEV, NEW MAPS},
 	};
 
 	make_file();
@@ -68,7 +67,7 @@ END_TEST
 START_TEST(leaves_file_to_process_that_has_locked_it)
 {
 	make_file();
-	queue_answer("fcntl", -1, EAGAIN);
+	queue_answer("fcntl", -1, _i == 0 ? EAGAIN : EACCES);
 	expect_opening(LOCKS, "another process uses it");
 }
 END_TEST
@@ -111,22 +110,22 @@ END_TEST
    byte that is set to 1, or 0 for none; all calls; the message, or NULL. */
 #define NOT_OURS "it is no history of chat"
 #define OTHER    "it is of a build with other limits, or of another processor"
-#define CUT_OFF  "it has been cut off"
+#define CUT_OFF  "its size is wrong"
 static const struct {
 	size_t size;
 	const char *mark;
 	size_t one;
 	const char *calls, *why;
 } contents[] = {
-	{SIZE, NULL, 0, READS MAPS, NULL},
+	{SIZE, NULL, 0, NEW MAPS, NULL},
 	/* the server that made it was killed before it wrote the mark */
-	{SIZE, "", 0, READS MAPS, NULL},
+	{SIZE, "", 0, NEW MAPS, NULL},
 	/* too few or too many zeros, or other bytes among them */
 	{1, "", 0, READS, NOT_OURS},
 	{SIZE - 1, "", 0, READS, NOT_OURS},
 	{SIZE + 1, "", 0, READS, NOT_OURS},
-	{SIZE, "", 1, READS MAPS, NOT_OURS},
-	{SIZE, "", SIZE - 1, READS MAPS, NOT_OURS},
+	{SIZE, "", 1, NEW MAPS, NOT_OURS},
+	{SIZE, "", SIZE - 1, NEW MAPS, NOT_OURS},
 	/* another text, or the start of ours */
 	{SIZE, "A history of char", 0, READS, NOT_OURS},
 	{1, "A", 0, READS, NOT_OURS},
@@ -431,16 +430,16 @@ START_TEST(keeps_start_of_count_in_file)
 	options.file = NULL; /* main() sets it */
 	file.since = _i == 0 ? 0 : 42;
 	ck_assert_int_eq(chat_main(4, words), 0);
-	EXPECT_CALLS(NULLS SIGNALS READS MAPS ALL_SIX LISTENS "name 5\n" OPENS
-							      "close 5\n");
+	EXPECT_CALLS(NULLS SIGNALS NEW MAPS ALL_SIX LISTENS "name 5\n" OPENS
+							    "close 5\n");
 	ck_assert_uint_eq(file.since, _i == 0 ? 2000007 : 42);
 }
 END_TEST
 
 static void add_file_tests(TCase *t)
 {
-	tcase_add_loop_test(t, explains_call_that_fails, 0, 4);
-	tcase_add_test(t, leaves_file_to_process_that_has_locked_it);
+	tcase_add_loop_test(t, explains_call_that_fails, 0, 5);
+	tcase_add_loop_test(t, leaves_file_to_process_that_has_locked_it, 0, 2);
 	add_table_test(t, gives_new_file_all_its_bytes, fresh);
 	add_table_test(t, touches_no_other_file, contents);
 	tcase_add_test(t, takes_regular_files_only);

@@ -179,12 +179,13 @@ START_TEST(closes_on_message_like_a_notice)
 	size_t cut = forgeries[_i].cut, len = strlen(text);
 	int opcode = forgeries[_i].opcode;
 
-	for (int sends = 0; sends < 4; sends++) {
+	for (int sends = 0; sends < 5; sends++) {
 		struct client *c = make_member();
 		bool forged = forgeries[_i].forged && sends > 0;
 
 		options.history = sends & 1;
 		options.heartbeat = sends & 2;
+		options.file = sends == 4 ? "file" : NULL; /* for later */
 		totals.messages = totals.ended[FORGED] = ring.head = 0;
 		if (cut > 0)
 			queue_frame_of(opcode, text, 0, cut);

@@ -65,7 +65,7 @@ static const struct {
 	[CLOSED] = {"closed, by the client", 0},
 	[GOING_AWAY] = {"going away, the server stops", 1001},
 	[LATE] = {"late, did not end the connection in time", 0},
-	[CROWDED] = {"crowded, made room for a newcomer", 0},
+	[CROWDED] = {"crowded, closed to make room for a newcomer", 0},
 	[LOST] = {"lost, the connection ended early", 0},
 	[PROTOCOL] = {"protocol, broke RFC 6455", 1002},
 	[INVALID] = {"invalid, sent text not in UTF-8", 1007},

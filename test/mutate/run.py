@@ -31,13 +31,14 @@ STAGES = {
     "base64.c": [{"base64": 1}],
     "ws.c": [{"ws": 1}, {"wire": 1}],
     "http.c": [{"http": 1}, {"wire": 1, "chat": 6}],
-    "chat.c": [{"kernel": 1}, {"chat": 6, "hurt": 6}, {"wire": 1}],
+    "chat.c": [{"kernel": 1}, {"chat": 6, "hurt": 6}, {"wire": 1},
+               {"store": 3, "file": 3}],
 }
 # For all of a file's mutants, the heavy suites as well.
 MORE = {"chat.c": [{"abuse": 4}, {"crowd": 1}, {"soak": 4}]}
 UNITS = ["sha1", "base64", "ws", "http", "kernel"]
 NEEDS = {"wire": ["big"], "chat": ["small"], "hurt": ["small"],
-         "crowd": ["crowd"], "abuse": ["small", "busy"],
+         "file": ["small"], "crowd": ["crowd"], "abuse": ["small", "busy"],
          "soak": ["crowd", "tight", "drip"]}
 WORKERS = 6
 LIMIT = 120   # seconds that a suite may take
@@ -149,7 +150,8 @@ def failing(here, suites, log):
     running = [(suite, subprocess.Popen(
         ["test/build/test", suite], cwd=here, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=log,
-        env={**os.environ, "PART": str(part), "PARTS": str(parts)}))
+        env={**os.environ, "PART": str(part), "PARTS": str(parts),
+             "FILE_KILLS": "20"}))
         for suite, parts in suites.items() for part in range(parts)]
     end = time.monotonic() + LIMIT
     found = None

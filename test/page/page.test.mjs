@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import assert from "node:assert/strict";
-import {readFileSync} from "node:fs";
-import {networkInterfaces} from "node:os";
+import {mkdtempSync, readFileSync, rmSync} from "node:fs";
+import {networkInterfaces, tmpdir} from "node:os";
+import {join} from "node:path";
 import {after, before, test as testFor} from "node:test";
 import {line, person, say, sayRaw, shaped, sideways, startBrowser, startChat, texts, violations}
 	from "./harness.mjs";
@@ -106,6 +107,35 @@ test(`a server that comes back after ${signal} finds everybody, with what they h
 	assert.deepEqual((await texts(ann, "meanwhile")).sort(), ["before", "me too", "meanwhile"]);
 	await leave(ann, bob);
 	await chat.stop();
+});
+
+for (const signal of ["SIGTERM", "SIGKILL"])
+test(`with -f, what was said before ${signal} is there after it, once`, async () => {
+	const folder = mkdtempSync(join(tmpdir(), "chat-test-"));
+	const options = ["-f", join(folder, "messages")];
+	let chat = await startChat(...options);
+	const ann = await person(browser, chat.url, "Ann");
+	const bob = await person(browser, chat.url, "Bob");
+
+	await sayRaw(ann, chat.url, "plain", "plain");
+	await say(ann, "before");
+	await texts(bob, "before");
+	for (const [page, words] of [[ann, "Ann meanwhile"], [bob, "Bob meanwhile"]]) {
+		await chat.stop(signal);
+		await say(page, words);
+		chat = await startChat(...options, "-p", chat.port);
+		await texts(ann, words);
+		await texts(bob, words);
+	}
+	await say(ann, "after");
+	const carl = await person(browser, chat.url, "Carl");
+	await bob.reload();
+	for (const page of [ann, bob, carl])
+		assert.deepEqual(await texts(page, "after"),
+				 ["plain", "plain", "before", "Ann meanwhile", "Bob meanwhile", "after"]);
+	await leave(ann, bob, carl);
+	await chat.stop();
+	rmSync(folder, {recursive: true});
 });
 
 test("what is not sent yet survives a reload", async () => {

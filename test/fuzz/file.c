@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file of option -f with any bytes in it is loaded; then some messages are
+ * said, and it is loaded again.  What is found must be a run of whole messages
+ * each time, the second time with all that was said, and a newcomer's history
+ * must begin at a message.  An input is:
+ *
+ *     how, 1 | lengths of messages, 1 each | the file, without its mark
+ *
+ * Bit 0 of `how` says that each entry of the table gets the right checksum, so
+ * that it matters what else is in it; the other bits, how many messages.
+ */
+#define main chat_main
+#include "chat.c"
+
+#include "../store.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static struct store image;
+
+static void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+/* Numbers and offsets never wrap: a server counts them up from 0. */
+static void repair_checksums(void)
+{
+	ring.store = &image;
+	for (int k = 0; k < HISTORY_MAX; k++) {
+		struct message *m = &image.messages[k];
+
+		m->number &= INT64_MAX;
+		m->start &= INT64_MAX;
+		if (m->length <= LOG_SIZE / 2)
+			m->checksum = checksum(m);
+	}
+}
+
+static void say_all(const unsigned char *lengths, size_t n)
+{
+	static const char text[MESSAGE_MAX] = "any text";
+
+	for (size_t i = 0; i < n; i++)
+		say(text, lengths[i] % (MESSAGE_MAX + 1));
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+	const size_t mark = sizeof image.mark;
+	size_t messages = size > 0 ? data[0] / 2 % (3 * HISTORY_MAX) : 0;
+	size_t from = 1 + messages;
+	uint64_t first, next, head, since;
+
+	if (size < from)
+		return 0;
+	memset(&image, 0, sizeof image);
+	memcpy((char *)&image + mark, data + from,
+	       smaller(size - from, sizeof image - mark));
+	if (data[0] & 1)
+		repair_checksums();
+	load_image(&image);
+	must(find_flaw() == NULL);
+	say_all(data + 1, messages);
+	first = ring.first;
+	next = ring.next;
+	head = ring.head;
+	since = image.since;
+	load_image(&image);
+	must(find_flaw() == NULL);
+	must(ring.first >= first && ring.next == next && ring.head == head);
+	must(messages == 0 || ring.next > ring.first);
+	must(image.since == since);
+	return 0;
+}
