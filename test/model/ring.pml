@@ -14,9 +14,10 @@
 #define MISTAKE 0
 #endif
 #ifndef N
-#define N     2    /* entries of the table */
-#define FRAME 2    /* bytes: one of header, one of payload */
+#define N        2 /* entries of the table */
+#define FRAME    2 /* bytes: one of header, one of payload */
 #define PINGS      /* of both sides */
+#define PATIENCE 2 /* units of time; see settle_congestion() */
 #endif
 #define LOG_SIZE      (4 * FRAME)
 #define RESERVE       (FRAME - 1) /* of half a frame: see read_budget() */
@@ -24,7 +25,6 @@
 #define PRIVATE_MAX   (2 * FRAME) /* two private frames */
 #define OUTBOX_SIZE   (3 * FRAME) /* and a Close */
 #define END           (6 * FRAME) /* nobody sends after so many bytes */
-#define STALL_TIMEOUT 2           /* ticks */
 
 mtype = { FREE, OPEN, CLOSING, DEAD };
 
@@ -39,8 +39,10 @@ typedef client {
 
 client c[N];
 byte bytes[LOG_SIZE]; /* each is the offset that it was written for */
-byte head, slowest, congested_ticks;
+byte head, slowest;
 bool congested;
+byte patience = PATIENCE;
+byte waited; /* how long the room has waited, less what was refilled */
 byte i, j, k, n, left, budget; /* for the inlines */
 
 inline client_drop(i) {
@@ -160,7 +162,7 @@ inline read_budget() {
 	if
 	:: !congested && budget <= RESERVE ->
 		congested = true;
-		congested_ticks = 0
+		patience = (MISTAKE == 9 -> PATIENCE : patience)
 	:: else
 	fi;
 	budget = (budget <= RESERVE -> 0 : budget - RESERVE);
@@ -173,7 +175,7 @@ inline read_budget() {
 inline receive(i) {
 	read_budget();
 	if
-	:: budget == 0
+	:: budget == 0 || head >= END
 	:: else ->
 		n = budget;
 		budget = 0; /* now: how often it pings */
@@ -226,50 +228,69 @@ inline admit(i) {
 	c[i].state = OPEN
 }
 
-inline tick_member(i) {
-	if
-	:: congested && congested_ticks >= STALL_TIMEOUT &&
-	   head - c[i].cursor > LOG_SIZE / 2 && MISTAKE != 7 -> client_drop(i)
-	:: else
-	fi
-}
-
-inline tick_other(i) {
-	if
-	:: c[i].state == CLOSING && congested_ticks >= STALL_TIMEOUT ->
-		c[i].state = DEAD /* CLOSE_TIMEOUT */
-	:: else
-	fi
-}
-
+/* Heartbeats, refilled patience, and the timeout of a Close, which may be over
+   in any tick. */
 inline tick() {
-	/* without congestion the number means nothing: that spares states */
-	congested_ticks = (congested -> congested_ticks + 1 : 0);
+	if
+	:: patience < PATIENCE -> patience++; waited--
+	:: true
+	fi;
 	for (i : 0 .. N - 1) {
-		if
-		:: c[i].state == OPEN ->
 #ifdef PINGS
-			c[i].ping_due = true;
+		c[i].ping_due = c[i].state == OPEN;
 #endif
-			tick_member(i)
-		:: else -> tick_other(i)
+		if
+		:: c[i].state == CLOSING -> c[i].state = DEAD
+		:: true
 		fi
 	}
 }
+
+#define needs_ring(i) \
+	(c[i].state == OPEN || (c[i].state == CLOSING && \
+				c[i].cursor < ring_end(i) && MISTAKE != 8))
+#define lag(i) (needs_ring(i) -> head - c[i].cursor : 0)
 
 inline update_slowest() {
 	slowest = head;
 	for (i : 0 .. N - 1) {
 		if
-		:: c[i].cursor < slowest &&
-		   (c[i].state == OPEN ||
-		    (c[i].state == CLOSING && c[i].cursor < ring_end(i) &&
-		     MISTAKE != 8)) -> slowest = c[i].cursor
+		:: head - slowest < lag(i) -> slowest = c[i].cursor
 		:: else
 		fi
-	};
+	}
+}
+
+/* Takes a unit of patience for the time since the last pass, or nothing; at the
+   end of congestion the room may get it back, as with -l 0. */
+inline settle_congestion() {
+	update_slowest();
 	if
-	:: head - slowest <= LOG_SIZE / 2 -> congested = false
+	:: congested ->
+		if
+		:: patience > 0 -> patience--; waited++
+		:: true
+		fi;
+		for (i : 0 .. N - 1) {
+			if
+			:: patience == 0 && lag(i) > LOG_SIZE / 2 &&
+			   MISTAKE != 7 ->
+				client_drop(i);
+				if
+				:: MISTAKE == 10 -> break
+				:: else
+				fi
+			:: else
+			fi
+		};
+		update_slowest();
+		congested = head - slowest > LOG_SIZE / 2;
+		if
+		:: !congested ->
+			patience = PATIENCE;
+			waited = 0
+		:: true
+		fi
 	:: else
 	fi
 }
@@ -288,8 +309,13 @@ inline handle_events(i) {
 	:: true
 	fi;
 	if
-	:: c[i].state == OPEN && head < END -> receive(i)
-	:: c[i].state == FREE && head < END -> admit(i)
+	:: c[i].state == OPEN -> receive(i)
+	:: c[i].state == FREE && head < END ->
+		read_budget(); /* of its request */
+		if
+		:: budget > 0 -> admit(i)
+		:: else
+		fi
 	:: true
 	fi;
 	k = 0; n = 0; left = 0; budget = 0
@@ -304,9 +330,11 @@ inline write_to(i) {
 }
 
 inline check() {
-	/* a client that reads has all, and none delays the room for long */
+	/* a client that reads has all; the others together delay the room no
+	   longer than its patience, after which all who did so are gone */
 	assert(c[0].state != OPEN || c[0].cursor == head);
-	assert(!congested || congested_ticks <= STALL_TIMEOUT)
+	assert(waited <= PATIENCE);
+	assert(!congested || patience > 0)
 }
 
 inline run_once() {
@@ -314,7 +342,7 @@ inline run_once() {
 		atomic { write_to(j) }
 	}
 	atomic {
-		update_slowest();
+		settle_congestion();
 		for (i : 0 .. N - 1) {
 			if
 			:: c[i].state == DEAD || c[i].last -> entry_free(i)

@@ -17,12 +17,13 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
 FILES = ["sha1.c", "base64.c", "ws.c", "http.c", "chat.c"]
-BUILDS = ["small", "big", "crowd", "tight", "drip"]
+BUILDS = ["small", "big", "crowd", "tight", "drip", "busy"]
 # The suites that look at a file, one stage after the other.  Those of a stage
 # run side by side, cut into so many parts, as they wait most of the time.
 STAGES = {
@@ -34,10 +35,10 @@ STAGES = {
                {"store": 3, "file": 3}],
 }
 # For all of a file's mutants, the heavy suites as well.
-MORE = {"chat.c": [{"crowd": 1}, {"soak": 4}]}
+MORE = {"chat.c": [{"abuse": 4}, {"crowd": 1}, {"soak": 4}]}
 UNITS = ["sha1", "base64", "ws", "http", "kernel"]
 NEEDS = {"wire": ["big"], "chat": ["small"], "hurt": ["small"],
-         "file": ["small"], "crowd": ["crowd"],
+         "file": ["small"], "crowd": ["crowd"], "abuse": ["small", "busy"],
          "soak": ["crowd", "tight", "drip"]}
 WORKERS = 6
 LIMIT = 120   # seconds that a suite may take
@@ -232,6 +233,8 @@ def choose(files, sample):
 
 
 def main():
+    # tests send it, but a shell's job in the background ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     base = os.path.abspath(sys.argv[1])
     sample = int(sys.argv[2]) if len(sys.argv) > 2 else 300
     files = sys.argv[3:] or FILES

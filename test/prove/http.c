@@ -20,6 +20,7 @@ static void request(void)
 	if (n <= 0)
 		return;
 	http_text_is(r.path, "/metrics");
+	http_is_host(host);
 	http_host_listed(&r, hosts, Frama_C_interval(0, 2));
 	http_origin_allowed(&r, hosts, Frama_C_interval(0, 2));
 	if (r.handshake)
@@ -30,7 +31,7 @@ static void request(void)
 static void responses(void)
 {
 	HEAD(200), HEAD(400), HEAD(403), HEAD(404), HEAD(405), HEAD(408);
-	HEAD(413), HEAD(414), HEAD(426), HEAD(431);
+	HEAD(413), HEAD(414), HEAD(421), HEAD(426), HEAD(429), HEAD(431);
 	HEAD(501), HEAD(503), HEAD(505);
 	http_status(any);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -114,10 +115,31 @@ static int model_clock_gettime(int clock, struct timespec *t)
 	return 0;
 }
 
-static int model_lstat(struct stat *file)
+static int model_stat(struct stat *file)
 {
 	fill(file, sizeof *file);
 	return outcome();
+}
+
+static ssize_t model_pread(void *data, size_t n)
+{
+	fill(data, n);
+	errno = any;
+	return Frama_C_long_interval(-1, (long)n);
+}
+
+/* The file of option -f holds anything.  Its size is that of the store, which
+   chat.c has not said yet; MAP_FAILED is no address of ours. */
+extern struct store file_in_memory;
+static char failed;
+#undef MAP_FAILED
+#define MAP_FAILED ((void *)&failed)
+
+static void *model_mmap(size_t n)
+{
+	fill(&file_in_memory, n);
+	errno = between(1, 133);
+	return any ? (void *)&file_in_memory : MAP_FAILED;
 }
 
 /* The program may be started with a signal that is ignored. */
@@ -200,7 +222,12 @@ static const char *model_strerror(int error)
 #define setsockopt(...)              outcome()
 #define sigaction(number, to, from)  model_sigaction(from)
 #define alarm(...)                   outcome()
-#define lstat(path, file)            model_lstat(file)
+#define lstat(path, file)            model_stat(file)
+#define fstat(fd, file)              model_stat(file)
+#define pread(fd, data, n, at)       model_pread(data, n)
+#define posix_fallocate(...)         between(0, 133)
+#define ftruncate(...)               outcome()
+#define mmap(at, n, ...)             model_mmap(n)
 #define unlink(...)                  outcome()
 #define umask(...)                   between(0, 0777)
 #define fcntl(...)                   outcome()
@@ -220,6 +247,8 @@ static const char *model_strerror(int error)
 #define main chat_main
 #include "chat.c"
 #undef main
+
+struct store file_in_memory;
 
 void main(void)
 {
