@@ -728,7 +728,8 @@ static void expect_refusal(const char *reason, void (*in_child)(void))
 	ck_assert_int_eq(status, 1);
 	snprintf(wanted, sizeof wanted, "chat: cannot use -f %s: %s\n", path,
 		 reason);
-	ck_assert_str_eq(words, wanted);
+	/* a profiler may complain behind that */
+	ck_assert_msg(strncmp(words, wanted, strlen(wanted)) == 0, "%s", words);
 	stat(path, &is);
 	ck_assert(is.st_mode == was.st_mode && is.st_size == was.st_size);
 	if (S_ISREG(was.st_mode))
