@@ -98,7 +98,8 @@ START_TEST(help_shows_defaults_and_limits)
 		"host[:port]; repeatable\n",
 		"any free port (default: 8080)\n",
 		"none (default: 25)\n",
-		"to 1: \nThis build: 1024 clients, 4096 bytes per message, 1048576 "
+		"to 1: \nThis build: 1024 clients, 4096 bytes per message, "
+		"1048576 "
 		"bytes of ring.\nexit 0\n",
 	};
 
