@@ -71,6 +71,7 @@ static int run(const char **args, int out, int err)
 	if (pid == 0) {
 		char self[16];
 
+		signal(SIGINT, SIG_DFL); /* ignored in the background */
 		dup2(out, STDOUT_FILENO);
 		dup2(stderr_for_server >= 0 ? stderr_for_server : err,
 		     STDERR_FILENO);
