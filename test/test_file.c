@@ -29,7 +29,7 @@ enum {
 	HISTORY = 1000,         /* option -n */
 	HALF_RING = 1 << 19,    /* bytes: a newcomer is sent no more */
 	SECONDS = 6,            /* of kills, if FILE_KILLS does not tell */
-	NUMBERS = 1 << 16,      /* messages whose life is known */
+	NUMBERS = 1 << 20,      /* messages whose life is known */
 	TEXT = 2000,            /* bytes of the longest message */
 	BUFFER = 1 << 18,       /* bytes */
 	SMALL_HALF_RING = 8192, /* of the build SMALL */
@@ -42,13 +42,16 @@ enum {
 };
 
 static struct server s;
-static char folder[] = "test/build/folder-XXXXXX", path[64], other[64];
+static char folder[32], path[64], other[64];
+static uint64_t since; /* of the first notice, or 0 */
 
 static void make_folder(void)
 {
+	strcpy(folder, "test/build/folder-XXXXXX");
 	ck_assert(mkdtemp(folder) != NULL);
 	snprintf(path, sizeof path, "%s/messages", folder);
 	snprintf(other, sizeof other, "%s/other", folder);
+	since = 0;
 }
 
 static void remove_folder(void)
@@ -68,7 +71,6 @@ static void kill_server(void)
 /* ---- What is said ---- */
 
 static unsigned short lives[NUMBERS]; /* which life a number was said in */
-static uint64_t since;                /* of the first notice, or 0 */
 
 /* Writes the text of a number: it tells the life of the server in which it was
    said, and is small, of any size, or large, in turns of lives.  Returns its
@@ -156,7 +158,7 @@ struct ear {
 	int fd;
 	uint64_t next; /* the number that it must hear next */
 	size_t have;   /* bytes of half a frame */
-	bool half;     /* it was sent the header of that */
+	bool half;     /* that is a message */
 	unsigned char in[BUFFER];
 };
 
@@ -173,9 +175,9 @@ static void take_frames(struct ear *e)
 		const unsigned char *f = e->in + at;
 
 		header = f[1] < 126 ? 2 : 4;
-		e->half = f[0] == 0x81 && f[2] != '{';
-		if (e->have - at < header)
+		if (e->have - at <= header)
 			break;
+		e->half = f[0] == 0x81 && f[header] != '{';
 		len = header == 2 ? f[1] : (size_t)f[2] << 8 | f[3];
 		if (e->have - at - header < len)
 			break;

@@ -86,7 +86,7 @@ enum {
 	TEXT = 1000,
 };
 
-static char folder[] = "test/build/folder-XXXXXX", path[64];
+static char folder[32], path[64];
 static struct store image;
 static struct store film[SAID + 1]; /* film[n]: n messages were said */
 static const struct film talk = {(const void *)film, sizeof film[0], PAGE};
@@ -215,6 +215,7 @@ static void leave_file(void)
 
 static void make_folder(void)
 {
+	strcpy(folder, "test/build/folder-XXXXXX");
 	ck_assert(mkdtemp(folder) != NULL);
 	snprintf(path, sizeof path, "%s/messages", folder);
 }
