@@ -553,6 +553,45 @@ START_TEST(makes_file_of_its_size_for_its_user)
 }
 END_TEST
 
+/* Copies a file, and leaves out what is 0. */
+static void copy_with_holes(const char *from, const char *to)
+{
+	static const char zeros[PAGE];
+	char data[PAGE];
+	FILE *in = fopen(from, "rb");
+	int out = open(to, O_WRONLY | O_CREAT, 0600);
+	off_t at = 0;
+	size_t n;
+
+	while ((n = fread(data, 1, sizeof data, in)) > 0) {
+		if (memcmp(data, zeros, n) != 0)
+			ck_assert(pwrite(out, data, n, at) == (ssize_t)n);
+		at += (off_t)n;
+	}
+	ck_assert_int_eq(ftruncate(out, at), 0);
+	fclose(in);
+	close(out);
+}
+
+/* A file that comes from a backup may have holes: on a full disk, the server
+   would be killed by a SIGBUS when it says a message into one. */
+START_TEST(fills_holes_of_file_at_start)
+{
+	struct stat whole, copy;
+
+	make_folder();
+	start(&s, CHAT, "-f", other, NULL);
+	ck_assert_int_eq(stop(&s), 0);
+	copy_with_holes(other, path);
+	start(&s, CHAT, "-f", path, NULL);
+	ck_assert_int_eq(stop(&s), 0);
+	ck_assert(stat(other, &whole) == 0 && stat(path, &copy) == 0);
+	ck_assert_int_eq(copy.st_size, whole.st_size);
+	ck_assert_int_ge(copy.st_blocks, whole.st_blocks);
+	remove_folder();
+}
+END_TEST
+
 /* ---- A file that cannot be used ---- */
 
 static void make_own(const char *binary)
@@ -809,6 +848,7 @@ Suite *file_suite(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, goes_on_with_other_options);
 	tcase_add_test(t, makes_file_of_its_size_for_its_user);
+	tcase_add_test(t, fills_holes_of_file_at_start);
 	add_table_test(t, refuses_file_and_leaves_it_as_it_is, refusals);
 	tcase_add_test(t, can_make_file_after_disk_was_full);
 	tcase_add_test(t, refuses_file_in_use);
