@@ -2022,9 +2022,24 @@ static int allocate(int fd, bool is_new)
 	return error;
 }
 
-/* Locks a file and looks at its mark, the text that it begins with.  Returns
-   NULL, or why it cannot be used: one that chat has not made is not touched. */
-static const char *find_fault(int fd, const char *mark)
+/* Returns true if a file of our size has nothing but zeros: the server that
+   made it was killed before it wrote the mark. */
+static bool is_blank(int fd)
+{
+	char part[sizeof memory.mark];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(fd, part, sizeof part, at)) > 0 &&
+	       memcmp(part, &memory, (size_t)n) == 0)
+		at += n;
+	return at == sizeof memory;
+}
+
+/* Locks a file, looks at the mark that it begins with, and makes room for it.
+   Returns NULL, or why it cannot be used.  One that chat has not made is not
+   touched. */
+static const char *take_file(int fd, const char *mark)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char found[sizeof memory.mark] = "";
@@ -2042,9 +2057,8 @@ static const char *find_fault(int fd, const char *mark)
 			       : strerror(errno);
 	if (pread(fd, found, sizeof found, 0) < 0)
 		return strerror(errno);
-	/* all zero: the server that made it was killed too early for a mark */
-	is_new = file.st_size == 0 ||
-		 (file.st_size == sizeof memory && found[0] == '\0');
+	is_new = file.st_size == 0 || (file.st_size == sizeof memory &&
+				       found[0] == '\0' && is_blank(fd));
 	if (!is_new && strncmp(found, mark, strlen("A history of chat")) != 0)
 		return "it is no history of chat";
 	if (!is_new && memcmp(found, mark, sizeof found) != 0)
@@ -2070,16 +2084,12 @@ static void map_store(const char *path)
 	       "%s endian\n",
 	       LOG_SIZE, HISTORY_MAX,
 	       *(const unsigned char *)&one == 1 ? "little" : "big");
-	why = find_fault(fd, mark);
-	if (why == NULL) {
+	why = take_file(fd, mark);
+	if (why == NULL)
 		store = mmap(NULL, sizeof memory, PROT_READ | PROT_WRITE,
 			     MAP_SHARED, fd, 0);
-		if (store == MAP_FAILED)
-			why = strerror(errno);
-		else if (store->mark[0] == '\0' &&
-			 memcmp(store, &memory, sizeof memory) != 0)
-			why = "it is no history of chat";
-	}
+	if (why == NULL && store == MAP_FAILED)
+		why = strerror(errno);
 	if (why != NULL) {
 		print(STDERR_FILENO, "chat: cannot use -f %s: %s\n", path, why);
 		exit(1);

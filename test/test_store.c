@@ -605,6 +605,23 @@ START_TEST(takes_file_of_zeros_for_a_new_one)
 }
 END_TEST
 
+/* A file of others that has the size of ours and begins with a 0 keeps all its
+   bytes, also when the disk is full or has no fallocate(). */
+START_TEST(leaves_file_of_others_on_any_disk)
+{
+	make_file();
+	image.mark[0] = 0;
+	for (int k = 0; k < 2; k++) {
+		has_fallocate = k > 0;
+		free_bytes = has_fallocate ? PAGE : sizeof image;
+		write_file(&image, sizeof image);
+		expect_refusal(&image, sizeof image,
+			       "it is no history of chat");
+	}
+	remove_folder();
+}
+END_TEST
+
 /* A full disk is told at the start, and leaves an empty file: when there is
    room, the server starts. */
 START_TEST(makes_file_when_disk_has_room)
@@ -689,6 +706,7 @@ Suite *store_suite(void)
 	tcase_add_test(t, takes_file_of_zeros_for_a_new_one);
 	tcase_add_test(t, makes_file_when_disk_has_room);
 	tcase_add_test(t, keeps_messages_on_any_disk);
+	tcase_add_test(t, leaves_file_of_others_on_any_disk);
 	tcase_add_test(t, knows_message_by_number_place_and_length);
 	suite_add_tcase(suite, t);
 	return suite;

@@ -6,6 +6,7 @@
 #define STATS   CREATES "stat 3\n"
 #define LOCKS   STATS "lock 3\n"
 #define READS   LOCKS "read 3\n"
+#define BLANK   "read 3\nallocate 3 1080704\n"
 #define MAPS    "map 3 1080704\n"
 #define NEW     READS "allocate 3 1080704\n"
 #define WRITES  NEW "to 3: zeros\n"
@@ -119,13 +120,13 @@ static const struct {
 } contents[] = {
 	{SIZE, NULL, 0, NEW MAPS, NULL},
 	/* the server that made it was killed before it wrote the mark */
-	{SIZE, "", 0, NEW MAPS, NULL},
+	{SIZE, "", 0, READS BLANK MAPS, NULL},
 	/* too few or too many zeros, or other bytes among them */
 	{1, "", 0, READS, NOT_OURS},
 	{SIZE - 1, "", 0, READS, NOT_OURS},
 	{SIZE + 1, "", 0, READS, NOT_OURS},
-	{SIZE, "", 1, NEW MAPS, NOT_OURS},
-	{SIZE, "", SIZE - 1, NEW MAPS, NOT_OURS},
+	{SIZE, "", 1, READS "read 3\n", NOT_OURS},
+	{SIZE, "", SIZE - 1, READS "read 3\n", NOT_OURS},
 	/* another text, or the start of ours */
 	{SIZE, "A history of char", 0, READS, NOT_OURS},
 	{1, "A", 0, READS, NOT_OURS},
