@@ -153,8 +153,8 @@ static const struct {
 	[SILENT] = {"silent", "sent nothing for two heartbeats", 0},
 };
 
-/* Where a connection comes from.  IPv4 is mapped into IPv6: ::ffff:192.0.2.1.
-   Port 0: a proxy told the address (-x).  All 0: a unix-domain socket. */
+/* The address of a client.  IPv4 is mapped into IPv6: ::ffff:192.0.2.1.  If a
+   proxy told it (-x), the port is 0; for a unix-domain socket all is 0. */
 struct address {
 	unsigned char ip[16];
 	in_port_t port;
@@ -195,8 +195,8 @@ static struct client clients[TABLE_SIZE];
 static unsigned char buffers[TABLE_SIZE][BUFFER_SIZE];
 static unsigned char received[RECEIVE_SIZE]; /* what one recv() brought */
 
-/* Where a message is in the ring.  number % HISTORY_MAX is its place in the
-   table of the last messages. */
+/* The place of a message in the ring.  The last messages are in a table, each
+   at messages[number % HISTORY_MAX]. */
 struct message {
 	uint64_t number;   /* how many messages were said before it */
 	uint64_t start;    /* offset of its frame */
@@ -635,8 +635,10 @@ static void update_slowest(void)
 	uint64_t greatest = 0;
 
 	for (int i = 0; i < loop.used; i++) {
-		if (greatest < lag(&clients[i]))
-			greatest = lag(&clients[i]);
+		uint64_t behind = lag(&clients[i]);
+
+		if (greatest < behind)
+			greatest = behind;
 	}
 	ring.slowest = ring.head - greatest;
 }
@@ -659,12 +661,18 @@ static struct account *find_account(const struct address *a)
 	return &accounts[hash % ACCOUNTS];
 }
 
+/* Returns the credit that a client gains in a second. */
+static int credit_per_second(void)
+{
+	return options.rate * FRAME_COST;
+}
+
 /* Returns the credit that a newcomer begins with: a second's worth, or less if
    one from its address has left a moment ago. */
 static int first_credit(const struct address *a)
 {
 	const struct account *last = find_account(a);
-	const int64_t second = (int64_t)options.rate * FRAME_COST;
+	const int64_t second = credit_per_second();
 	uint64_t ms = clock_ms(CLOCK_MONOTONIC) - last->at;
 	int64_t credit =
 		last->credit + second * (int64_t)smaller(ms, 3600000) / 1000;
@@ -738,16 +746,19 @@ static void settle_congestion(void)
 	update_slowest();
 	if (!room.congested)
 		return;
-	/* at most 1 s a pass, so that a stopped process drops nobody */
+	/* a pass counts for 1 s at most, so that nobody is dropped because the
+	   server was stopped (SIGSTOP) */
 	now = clock_ms(CLOCK_MONOTONIC);
 	room.patience -= (unsigned)smaller(
 		room.patience, smaller(now - room.charged_at, 1000));
 	room.charged_at = now;
-	for (int i = 0; i < loop.used && room.patience == 0; i++) {
-		if (lag(&clients[i]) > LOG_SIZE / 2)
-			client_drop(i, SLOW);
+	if (room.patience == 0) {
+		for (int i = 0; i < loop.used; i++) {
+			if (lag(&clients[i]) > LOG_SIZE / 2)
+				client_drop(i, SLOW);
+		}
+		update_slowest();
 	}
-	update_slowest();
 	room.congested = ring.head - ring.slowest > LOG_SIZE / 2;
 	if (!room.congested && options.rate == 0)
 		room.patience = PATIENCE;
@@ -801,10 +812,16 @@ static bool sends_notices(void)
 
 #define NOTICE_START "{\"online\":"
 
-/* Appends a ping and a notice that are due, or leaves them due for now.  The
-   notice tells how many people are here; how many messages were said before it
-   since when, in ms since 1970; the seconds between two pings; and how many
-   bytes a message may have. */
+/*
+ * Appends a ping and a notice that are due, or leaves them due for now.  What
+ * the notice tells:
+ *
+ *     online     how many people are in the room
+ *     said       how many messages were said before it, in all
+ *     since      when that count began, in ms since 1970
+ *     heartbeat  seconds between two pings
+ *     max        bytes that a message may have
+ */
 static void queue_due_frames(struct client *c)
 {
 	char text[WS_CONTROL_MAX];
@@ -812,14 +829,16 @@ static void queue_due_frames(struct client *c)
 
 	if (outbox_waits(c))
 		return;
+	if (c->ping_due && outbox_append(c, WS_PING, NULL, 0, 0))
+		c->ping_due = false;
+	if (!c->notice_due)
+		return;
 	n = append(text, 0, sizeof text,
 		   NOTICE_START "%u,\"said\":%" PRIu64 ",\"since\":%" PRIu64
 				",\"heartbeat\":%d,\"max\":%d}",
 		   room.members, ring.next, ring.store->since,
 		   options.heartbeat, MESSAGE_MAX);
-	if (c->ping_due && outbox_append(c, WS_PING, NULL, 0, 0))
-		c->ping_due = false;
-	if (c->notice_due && outbox_append(c, WS_TEXT, (void *)text, 0, n)) {
+	if (outbox_append(c, WS_TEXT, (void *)text, 0, n)) {
 		c->notice_due = false;
 		c->told = room.members;
 	}
@@ -1308,8 +1327,9 @@ static void receive(int i)
 	size_t want = may_say ? read_budget() : sizeof received;
 	ssize_t n;
 
-	/* a frame of 6 bytes costs 44 times its bytes: one with a common text,
-	   3 times; so that the debt stays small, read only a part of that */
+	/* frames cost 3 times their bytes if they are of a common length, and
+	   44 times if they are empty: so the debt stays small if only a part of
+	   the credit is read */
 	if (c->state == OPEN && options.rate > 0)
 		want = is_in_debt(c)
 			       ? 0
@@ -1547,7 +1567,7 @@ static bool needs_tick(const struct client *c)
 {
 	if (c->state == OPEN)
 		return c->blocked || !ws_idle(&c->ws) ||
-		       c->credit < options.rate * FRAME_COST ||
+		       c->credit < credit_per_second() ||
 		       (c->told != room.members && sends_notices());
 	return c->state != FREE && c->state != LISTENING;
 }
@@ -1565,7 +1585,7 @@ static void tick_soon(void)
 static void tick_member(int i, unsigned seconds)
 {
 	struct client *c = &clients[i];
-	const int64_t second = (int64_t)options.rate * FRAME_COST;
+	const int64_t second = credit_per_second();
 	int64_t credit = c->credit + second * (int64_t)smaller(seconds, BURST);
 
 	if (is_in_debt(c) || reading_is_paused())
@@ -1947,13 +1967,12 @@ static bool is_whole(uint64_t number)
 	       m->length <= LOG_SIZE / 2 && m->checksum == checksum(m);
 }
 
-/* Returns true if this message and the one before it stand side by side. */
-static bool continues(uint64_t number)
+/* Returns true if a message begins where the one before it ends. */
+static bool adjoins(uint64_t number)
 {
 	const struct message *before = find_message(number - 1);
 
-	return is_whole(number - 1) && is_whole(number) &&
-	       before->start + before->length == find_message(number)->start;
+	return before->start + before->length == find_message(number)->start;
 }
 
 /* Finds the longest run of messages, and makes it first to next - 1. */
@@ -1963,9 +1982,9 @@ static void find_longest_run(void)
 		uint64_t first = ring.store->messages[k].number;
 		uint64_t next = first + 1;
 
-		if (!is_whole(first) || continues(first))
-			continue;
-		while (continues(next))
+		if (!is_whole(first) || (adjoins(first) && is_whole(first - 1)))
+			continue; /* no run begins here */
+		while (adjoins(next) && is_whole(next))
 			next++;
 		if (next - first > ring.next - ring.first) {
 			ring.first = first;

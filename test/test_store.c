@@ -663,6 +663,12 @@ START_TEST(keeps_messages_on_any_disk)
 }
 END_TEST
 
+/* Returns whether a run of messages goes on with this one. */
+static bool continues(uint64_t number)
+{
+	return is_whole(number - 1) && is_whole(number) && adjoins(number);
+}
+
 /* A message is known by all that its entry says, and not by its bytes alone. */
 START_TEST(knows_message_by_number_place_and_length)
 {
