@@ -325,7 +325,7 @@ static const struct {
 	{FOR "2001:db8::g\r\n", NULL},
 };
 
-/* What it owes is remembered for its address, and for no other. */
+/* The server remembers what a client owes for its address, and no other. */
 START_TEST(comes_again_without_new_credit)
 {
 	static char visit[1000] = HANDSHAKE FOR "192.0.2.1\r\n\r\n";
@@ -622,7 +622,8 @@ static void hear(struct peer *c, char *text)
 	int64_t said_at = strtoll(text, &text, 10);
 	bool honest = k >= 0 && k < peer_count && !peers[k].habit->attacks;
 
-	MUST(*text == '.', "%d hears what nobody said", (int)(c - peers));
+	MUST(*text == '.', "peer %d hears a text that no peer has said",
+	     (int)(c - peers));
 	if (c == &peers[k])
 		c->due = read_clock() + (int64_t)1000 * c->habit->pause;
 	if (c->habit->attacks)
@@ -752,7 +753,7 @@ static void talk(double seconds, bool until_drop)
 		step(true);
 }
 
-/* What was measured from one look to the next. */
+/* The figures between two calls of look(). */
 struct figures {
 	double per_s, p95; /* messages of honest peers; ms */
 };
@@ -830,7 +831,8 @@ static void await_all_messages(void)
 	}
 }
 
-/* All others than the attackers are there, and hear everything. */
+/* Checks the figures, and that all but attackers are there and hear everything.
+ */
 static void finish_room(const char *attack, struct figures before,
 			struct figures after)
 {

@@ -66,7 +66,7 @@ static bool readable(const struct peer *p)
 	return p->from < p->to || p->fin || p->reset;
 }
 
-/* What holds whenever the server waits. */
+/* Checks what must hold each time that the server waits. */
 static void check_room(int wait)
 {
 	MUST(peers[0].place == ring.head);
@@ -426,7 +426,7 @@ static void reset(int rate)
 	run_once();
 }
 
-/* All that was said lately is there after a restart, and nothing is lost. */
+/* Restarts the server from its store: it must find all messages there. */
 static void restart(void)
 {
 	uint64_t head = ring.head, next = ring.next, start = history_start();

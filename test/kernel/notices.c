@@ -91,7 +91,7 @@ START_TEST(notice_counts_messages_before_it)
 }
 END_TEST
 
-/* All of it fits, however great the numbers are. */
+/* The longest notice fits into its text. */
 START_TEST(notice_of_greatest_numbers_is_whole)
 {
 	struct client *c = make_member();
