@@ -301,13 +301,8 @@ static volatile sig_atomic_t stopping; /* the signal that asked for it, or 0 */
 static const unsigned char page[] = {
 #include "index.inc"
 };
-static const char page_fields[] =
-	"Cache-Control: no-cache\r\n"
-	"Referrer-Policy: no-referrer\r\n"
-	"Content-Security-Policy: default-src 'none'; base-uri 'none'; "
-	"form-action 'none'; frame-ancestors 'none'; img-src data:; "
-	"script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-	"connect-src 'self' ws: wss:; require-trusted-types-for 'script'\r\n";
+static char page_etag[HTTP_ETAG_LENGTH + 1];
+static char page_fields[512]; /* header fields that come with the page */
 
 static size_t smaller(uint64_t a, uint64_t b)
 {
@@ -1064,6 +1059,23 @@ static void handle_frames(int i, size_t from, size_t to)
 
 /* ---- HTTP ---- */
 
+/* Writes what the header says of the page.  A browser may keep the page, but
+   asks each time whether it has changed. */
+static void prepare_page(void)
+{
+	http_etag(page_etag, page, sizeof page);
+	append(page_fields, 0, sizeof page_fields,
+	       "ETag: %s\r\n"
+	       "Cache-Control: no-cache\r\n"
+	       "Referrer-Policy: no-referrer\r\n"
+	       "Content-Security-Policy: default-src 'none'; "
+	       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+	       "img-src data:; script-src 'unsafe-inline'; "
+	       "style-src 'unsafe-inline'; connect-src 'self' ws: wss:; "
+	       "require-trusted-types-for 'script'\r\n",
+	       page_etag);
+}
+
 /* Starts a response with a text, or with the page when text is NULL. */
 static void start_reply(int i, int status, const char *text, bool head_only)
 {
@@ -1108,8 +1120,11 @@ static void refuse(int i, const struct http_request *r, int status,
 
 static void reply_page(int i, const struct http_request *r)
 {
-	totals.page_loads += !r->head_only;
-	start_reply(i, 200, NULL, r->head_only);
+	bool is_known = http_etag_listed(r, page_etag);
+	bool head_only = r->head_only || is_known;
+
+	totals.page_loads += !head_only;
+	start_reply(i, is_known ? 304 : 200, NULL, head_only);
 }
 
 /* Appends what a metric means, and its type: those of the name "..._total" only
@@ -2080,13 +2095,14 @@ static int allocate(int fd, bool is_new)
 static bool is_blank(int fd)
 {
 	char part[sizeof memory.mark];
-	off_t at = 0;
-	ssize_t n;
+	ssize_t n = 1;
 
-	while ((n = pread(fd, part, sizeof part, at)) > 0 &&
-	       memcmp(part, &memory, (size_t)n) == 0)
-		at += n;
-	return n == 0;
+	for (off_t at = 0; n > 0 && at < (off_t)sizeof memory; at += n) {
+		n = pread(fd, part, sizeof part, at);
+		if (n > 0 && memcmp(part, &memory, (size_t)n) != 0)
+			return false;
+	}
+	return n >= 0;
 }
 
 /* Locks a file, looks at the mark that it begins with, makes room for it, and
@@ -2249,6 +2265,7 @@ static void prepare(void)
 			sigaction(stop_signals[k], &before, NULL);
 	}
 	room.patience = PATIENCE;
+	prepare_page();
 	fit_table();
 }
 
