@@ -2099,10 +2099,10 @@ static bool is_blank(int fd)
 
 	for (off_t at = 0; n > 0 && at < (off_t)sizeof memory; at += n) {
 		n = pread(fd, part, sizeof part, at);
-		if (n > 0 && memcmp(part, &memory, (size_t)n) != 0)
+		if (n < 0 || memcmp(part, &memory, (size_t)n) != 0)
 			return false;
 	}
-	return n >= 0;
+	return true;
 }
 
 /* Locks a file, looks at the mark that it begins with, makes room for it, and
