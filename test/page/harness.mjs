@@ -35,6 +35,8 @@ export function test(name, body, {skip = false} = {}) {
 	});
 }
 
+export function afterTest(end) { ends.push(end); }
+
 // Why a test is not run, if it needs what only some browsers' protocols can do.
 export const onlyIn = (browsers, why) => ({skip: browsers.includes(BROWSER) ? false : why});
 
@@ -204,6 +206,12 @@ export async function until(page, question, ...args) {
 	}
 }
 
+// Waits until something is true of what the test itself knows.
+export async function eventually(question) {
+	for (const end = Date.now() + WAIT; !question(); await delay(10))
+		assert.ok(Date.now() < end, `In vain: ${question}`);
+}
+
 // Waits until an element shows a text, given as a string that it contains or as
 // a pattern; returns all of its text.
 export async function see(page, text, selector = "body") {
@@ -240,6 +248,11 @@ export async function texts(page, last) {
 		const shown = Array.from(document.querySelectorAll("#list p"), p => p.textContent);
 		return shown.includes(words) && shown;
 	}, last);
+}
+
+// The lines in the list that nobody has said, without those of dates.
+export async function notes(page) {
+	return (await list(page, "#list li.note")).filter(text => !/\d{4}$/.test(text));
 }
 
 // What is wider than its place.
