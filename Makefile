@@ -10,6 +10,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pie \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wno-unused-command-line-argument \
 	-fno-asynchronous-unwind-tables
+PACK = ,-z,common-page-size=64
 OBJECTS = chat.o http.o ws.o sha1.o base64.o
 
 chat: $(OBJECTS)
@@ -24,9 +25,11 @@ ws.o: ws.c config.h ws.h
 sha1.o: sha1.c sha1.h
 base64.o: base64.c base64.h
 
-# The page, as the bytes of a C array.
-index.inc: index.html
-	od -A n -v -t x1 index.html | sed 's/[0-9a-f][0-9a-f]/0x&,/g' > $@.tmp
+# The page, as the bytes of a C array: without the indentation and the comment
+# lines of its script, which only its readers need.
+index.inc: index.html Makefile
+	sed 's/^[[:space:]]*//; /^\/\/ /d' index.html | od -A n -v -t x1 | \
+	sed 's/[0-9a-f][0-9a-f]/0x&,/g' > $@.tmp
 	mv $@.tmp $@
 
 # The limits given as NAME=number, by make or the environment.  This file is
@@ -46,13 +49,14 @@ limits.inc: always
 
 # Tries each flag of HARDEN.  A static program has a fixed place, so that -fPIE
 # and -pie are of no use there, and relro of hardly any; it is up to 12 KB smaller
-# with its parts side by side.
+# with its parts side by side, not padded, and without those that nothing uses.
 harden.inc: Makefile limits.inc
 	@printf '#include <stdio.h>\nint main(void) { return puts(""); }\n' \
 	> try.tmp; for flag in $(HARDEN); do \
 	case "$$flag $(LDFLAGS)" in -fPIE*-static*) flag=-fno-pie;; \
 	-pie*-static*) flag=-Wl,-z,noseparate-code;; \
-	-Wl*-static*) flag=-Wl,-z,norelro,-z,noexecstack;; esac; \
+	-Wl*-static*) flag=-Wl,-z,norelro,-z,noexecstack,--gc-sections$(PACK);; \
+	esac; \
 	$(CC) $(CFLAGS) $$flag -Werror $(LDFLAGS) -o $@.tmp -x c try.tmp \
 	2>/dev/null && echo $$flag; done > $@; rm -f $@.tmp try.tmp
 install: # installs the existing build, and builds only if there is none

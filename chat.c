@@ -206,8 +206,11 @@ struct message {
 
 /* The messages.  With -f this is a file, byte for byte, and outlives us. */
 struct store {
-	char mark[120]; /* what this file is, and of which build, as a text */
-	uint64_t since; /* when number 0 was said, or later: ms since 1970 */
+	char mark[112]; /* what this file is, and of which build, as a text */
+	char boot[40];  /* the start of the system in which a server uses it, or
+			   "" when none does */
+	uint64_t since; /* names the count of messages: about when it began, in
+			   ms since 1970 */
 	struct message messages[HISTORY_MAX];
 	unsigned char bytes[LOG_SIZE];
 };
@@ -298,13 +301,8 @@ static volatile sig_atomic_t stopping; /* the signal that asked for it, or 0 */
 static const unsigned char page[] = {
 #include "index.inc"
 };
-static const char page_fields[] =
-	"Cache-Control: no-cache\r\n"
-	"Referrer-Policy: no-referrer\r\n"
-	"Content-Security-Policy: default-src 'none'; base-uri 'none'; "
-	"form-action 'none'; frame-ancestors 'none'; img-src data:; "
-	"script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-	"connect-src 'self' ws: wss:; require-trusted-types-for 'script'\r\n";
+static char page_etag[HTTP_ETAG_LENGTH + 1];
+static char page_fields[512]; /* header fields that come with the page */
 
 static size_t smaller(uint64_t a, uint64_t b)
 {
@@ -507,17 +505,25 @@ static struct message *find_message(uint64_t number)
 	return &ring.store->messages[number % HISTORY_MAX];
 }
 
-/* Like FNV-1a, by Fowler, Noll and Vo: a change of one byte changes the sum. */
+/* Like FNV-1a, by Fowler, Noll and Vo, with eight bytes in each step: a change
+   of one of them changes the sum. */
 static uint64_t checksum(const struct message *m)
 {
 	const uint64_t fields[] = {m->number, m->start, m->length};
 	const uint64_t prime = 0x100000001b3;
-	uint64_t sum = 0xcbf29ce484222325;
+	const uint64_t end = m->start + m->length;
+	uint64_t at = m->start, sum = 0xcbf29ce484222325, word;
 
 	for (int i = 0; i < 3; i++)
 		sum = (sum ^ fields[i]) * prime;
-	for (uint64_t at = m->start; at < m->start + m->length; at++)
-		sum = (sum ^ ring.store->bytes[at & (LOG_SIZE - 1)]) * prime;
+	while (at < end) {
+		word = 0;
+		for (int k = 0; k < 8 && at < end; k++)
+			word = word << 8 |
+			       ring.store->bytes[at++ & (LOG_SIZE - 1)];
+		sum = (sum ^ word) * prime;
+		sum ^= sum >> 32;
+	}
 	return sum;
 }
 
@@ -1053,6 +1059,23 @@ static void handle_frames(int i, size_t from, size_t to)
 
 /* ---- HTTP ---- */
 
+/* Writes what the header says of the page.  A browser may keep the page, but
+   asks each time whether it has changed. */
+static void prepare_page(void)
+{
+	http_etag(page_etag, page, sizeof page);
+	append(page_fields, 0, sizeof page_fields,
+	       "ETag: %s\r\n"
+	       "Cache-Control: no-cache\r\n"
+	       "Referrer-Policy: no-referrer\r\n"
+	       "Content-Security-Policy: default-src 'none'; "
+	       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+	       "img-src data:; script-src 'unsafe-inline'; "
+	       "style-src 'unsafe-inline'; connect-src 'self' ws: wss:; "
+	       "require-trusted-types-for 'script'\r\n",
+	       page_etag);
+}
+
 /* Starts a response with a text, or with the page when text is NULL. */
 static void start_reply(int i, int status, const char *text, bool head_only)
 {
@@ -1097,8 +1120,11 @@ static void refuse(int i, const struct http_request *r, int status,
 
 static void reply_page(int i, const struct http_request *r)
 {
-	totals.page_loads += !r->head_only;
-	start_reply(i, 200, NULL, r->head_only);
+	bool is_known = http_etag_listed(r, page_etag);
+	bool head_only = r->head_only || is_known;
+
+	totals.page_loads += !head_only;
+	start_reply(i, is_known ? 304 : 200, NULL, head_only);
 }
 
 /* Appends what a metric means, and its type: those of the name "..._total" only
@@ -1953,18 +1979,34 @@ static void read_options(int argc, char **argv)
  * the disk when it likes.
  *
  * If the server is killed at any instruction, the kernel still has all that was
- * stored before, and so each message that anybody was sent.  If the power
- * fails, each page of the file may be an older one.  So each message has a
- * checksum, and the next server takes the longest run of whole messages.
+ * stored before, and so each message that anybody was sent.
+ *
+ * If the power fails, each page of the file may be an older one, but not from
+ * before the server's start, which waits for the disk.  So each message has a
+ * checksum, and the next server takes the longest run of whole messages.  Those
+ * lost behind it may have left no trace, and their numbers are given again.  So
+ * a new count begins if the server before was not stopped, and the system has
+ * been started since.
  */
+
+/* Begins a new count of messages.  It gets another name than the one before,
+   even where the clock is always 1970 after a start. */
+static void begin_count(void)
+{
+	const uint64_t now = clock_ms(CLOCK_REALTIME);
+	volatile uint64_t *since = &ring.store->since;
+
+	*since = *since < now ? now : *since + 1;
+}
 
 /* Returns true if the message of this number is there and whole. */
 static bool is_whole(uint64_t number)
 {
 	const struct message *m = find_message(number);
 
-	return m->number == number && m->length > 0 &&
-	       m->length <= LOG_SIZE / 2 && m->checksum == checksum(m);
+	return m->number == number && (number | m->start) < INT64_MAX &&
+	       m->length > 0 && m->length <= LOG_SIZE / 2 &&
+	       m->checksum == checksum(m);
 }
 
 /* Returns true if a message begins where the one before it ends. */
@@ -1994,12 +2036,17 @@ static void find_longest_run(void)
 }
 
 /* Takes over what the file holds, and clears all other slots, so that nothing
-   comes back from them.  If a message is lost, and not just overwritten as one
-   of the oldest, its number will be used again; so the count begins anew. */
-static void load_store(void)
+   comes back from them.  `boot` names the present start of the system.  If a
+   message may be lost, and not just overwritten as one of the oldest, its
+   number will be given again; so a new count begins. */
+static void load_store(const char *boot)
 {
 	const uint64_t overwritten = MESSAGE_MAX + WS_SERVER_HEADER;
-	volatile uint64_t *since = &ring.store->since;
+	const char *used = ring.store->boot;
+	/* the server before was neither stopped nor only killed */
+	bool went_down = *used != '\0' &&
+			 (*boot == '?' ||
+			  strncmp(used, boot, sizeof ring.store->boot) != 0);
 	const struct message *last;
 	unsigned lost = 0;
 
@@ -2007,6 +2054,8 @@ static void load_store(void)
 	last = find_message(ring.next - 1);
 	if (ring.next > ring.first)
 		ring.head = ring.slowest = last->start + last->length;
+	if (went_down || ring.store->since == 0)
+		begin_count();
 	for (int k = 0; k < HISTORY_MAX; k++) {
 		struct message *m = &ring.store->messages[k];
 
@@ -2014,14 +2063,14 @@ static void load_store(void)
 		    m->number - ring.first < ring.next - ring.first)
 			continue;
 		if (m->length > 0 &&
-		    m->start + LOG_SIZE >= ring.head + overwritten) {
-			lost++;
-			*since = 0; /* main() sets it */
-		}
+		    m->start + LOG_SIZE >= ring.head + overwritten &&
+		    lost++ == 0)
+			begin_count();
 		*m = (struct message){.length = 0};
 	}
-	log_event(NULL, "%u messages are in %s; %u were damaged and are lost",
-		  (unsigned)(ring.next - ring.first), options.file, lost);
+	log_event(NULL, "%u messages are in %s; %u were damaged and are lost%s",
+		  (unsigned)(ring.next - ring.first), options.file, lost,
+		  went_down ? "; the system went down meanwhile" : "");
 }
 
 /* Gives a file its size and room on the disk, so that a full disk shows now and
@@ -2032,7 +2081,7 @@ static int allocate(int fd, bool is_new)
 
 	/* a file system that cannot do so, of which musl tells */
 	if (error == EOPNOTSUPP || error == EINVAL)
-		error = !is_new || write(fd, &memory, sizeof memory) ==
+		error = !is_new || pwrite(fd, &memory, sizeof memory, 0) ==
 						sizeof memory
 				? 0
 				: ENOSPC;
@@ -2041,23 +2090,24 @@ static int allocate(int fd, bool is_new)
 	return error;
 }
 
-/* Returns true if a file of our size has nothing but zeros: the server that
-   made it was killed before it wrote the mark. */
+/* Returns true if a file has nothing but zeros, or nothing at all: it is new,
+   or the server that made it was killed before it wrote the mark. */
 static bool is_blank(int fd)
 {
 	char part[sizeof memory.mark];
-	off_t at = 0;
-	ssize_t n;
+	ssize_t n = 1;
 
-	while ((n = pread(fd, part, sizeof part, at)) > 0 &&
-	       memcmp(part, &memory, (size_t)n) == 0)
-		at += n;
-	return at == sizeof memory;
+	for (off_t at = 0; n > 0 && at < (off_t)sizeof memory; at += n) {
+		n = pread(fd, part, sizeof part, at);
+		if (n > 0 && memcmp(part, &memory, (size_t)n) != 0)
+			return false;
+	}
+	return n >= 0;
 }
 
-/* Locks a file, looks at the mark that it begins with, and makes room for it.
-   Returns NULL, or why it cannot be used.  One that chat has not made is not
-   touched. */
+/* Locks a file, looks at the mark that it begins with, makes room for it, and
+   writes the mark if it is new.  Returns NULL, or why it cannot be used.  One
+   that chat has not made is not touched. */
 static const char *take_file(int fd, const char *mark)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -2076,8 +2126,7 @@ static const char *take_file(int fd, const char *mark)
 			       : strerror(errno);
 	if (pread(fd, found, sizeof found, 0) < 0)
 		return strerror(errno);
-	is_new = file.st_size == 0 || (file.st_size == sizeof memory &&
-				       found[0] == '\0' && is_blank(fd));
+	is_new = file.st_size <= (off_t)sizeof memory && is_blank(fd);
 	if (!is_new && strncmp(found, mark, strlen("A history of chat")) != 0)
 		return "it is no history of chat";
 	if (!is_new && memcmp(found, mark, sizeof found) != 0)
@@ -2086,14 +2135,29 @@ static const char *take_file(int fd, const char *mark)
 	if (!is_new && file.st_size != sizeof memory)
 		return "its size is wrong";
 	error = allocate(fd, is_new);
+	/* in one call, which a kill does not cut in two */
+	if (error == 0 && is_new && pwrite(fd, mark, sizeof found, 0) < 0)
+		error = errno;
 	return error != 0 ? strerror(error) : NULL;
 }
 
-/* Makes the ring be a file. */
+/* Writes a name of the present start of the system: Linux has one.  Others get
+   "?", which is like no start. */
+static void read_boot(char boot[sizeof memory.boot])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
+
+	memset(boot, 0, sizeof memory.boot);
+	if (pread(fd, boot, sizeof memory.boot - 1, 0) <= 0)
+		boot[0] = '?';
+	close(fd);
+}
+
+/* Makes the ring be a file, which from then on says that it is used. */
 static void map_store(const char *path)
 {
 	const uint16_t one = 1;
-	char mark[sizeof memory.mark] = "";
+	char mark[sizeof memory.mark] = "", boot[sizeof memory.boot];
 	struct store *store = MAP_FAILED;
 	int fd = open(path, O_RDWR | O_CREAT | O_NONBLOCK, 0600);
 	const char *why;
@@ -2109,13 +2173,26 @@ static void map_store(const char *path)
 			     MAP_SHARED, fd, 0);
 	if (why == NULL && store == MAP_FAILED)
 		why = strerror(errno);
+	if (why == NULL) {
+		ring.store = store;
+		read_boot(boot);
+		load_store(boot);
+		memcpy(store->boot, boot, sizeof boot);
+		if (msync(store, sizeof memory, MS_SYNC) < 0)
+			why = strerror(errno);
+	}
 	if (why != NULL) {
 		print(STDERR_FILENO, "chat: cannot use -f %s: %s\n", path, why);
 		exit(1);
 	}
-	memcpy(store->mark, mark, sizeof mark);
-	ring.store = store;
-	load_store();
+}
+
+/* Says in the file that no server uses it, once all else is on the disk. */
+static void release_store(void)
+{
+	if (msync(ring.store, sizeof memory, MS_SYNC) == 0)
+		ring.store->boot[0] = '\0';
+	msync(ring.store, sizeof memory, MS_SYNC);
 }
 
 /* ---- Start ---- */
@@ -2177,6 +2254,7 @@ static void prepare(void)
 	close(fd);
 	sigaction(SIGPIPE, &action, NULL); /* the log is not read */
 	sigaction(SIGTTOU, &action, NULL); /* chat runs in the background */
+	sigaction(SIGXFSZ, &action, NULL); /* the file of -f is too large */
 	action.sa_handler = on_signal;
 	sigaction(SIGALRM, &action, NULL);
 	for (int k = 0; k < 3; k++) {
@@ -2186,6 +2264,7 @@ static void prepare(void)
 			sigaction(stop_signals[k], &before, NULL);
 	}
 	room.patience = PATIENCE;
+	prepare_page();
 	fit_table();
 }
 
@@ -2404,8 +2483,8 @@ int main(int argc, char **argv)
 	prepare();
 	if (options.file != NULL)
 		map_store(options.file);
-	if (ring.store->since == 0)
-		ring.store->since = clock_ms(CLOCK_REALTIME);
+	else
+		begin_count();
 	inherited = take_inherited_sockets();
 	if (inherited == 0)
 		start_listening();
@@ -2422,6 +2501,8 @@ int main(int argc, char **argv)
 		run_once();
 	while (loop.used > 0)
 		entry_free(loop.used - 1);
+	if (options.file != NULL)
+		release_store();
 	log_missing();
 	return 0;
 }

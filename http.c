@@ -243,6 +243,8 @@ static int store_field(struct http_request *r, struct http_text name,
 		r->lists_upgrade |= list_contains(value, "upgrade");
 	if (is_word_nocase(name, "X-Forwarded-For"))
 		r->forwarded = last_item(value); /* of the last such field */
+	if (is_word_nocase(name, "If-None-Match"))
+		r->if_none_match = value;
 	if (is_word_nocase(name, "Origin"))
 		return store_once(r, &r->origin, value, "two Origin fields");
 	if (is_word_nocase(name, "Sec-WebSocket-Key"))
@@ -341,7 +343,8 @@ int http_parse(struct http_request *r, const char *buf, size_t len)
 
 	*r = (struct http_request){.fault = NULL};
 	r->path = r->host = r->origin = r->key = none;
-	r->version = r->forwarded = r->authority = r->length = none;
+	r->version = r->forwarded = r->if_none_match = none;
+	r->authority = r->length = none;
 	if (end == 1 && buf[0] == '\r')
 		return 0;
 	/* RFC 9112, 2.2: an empty line before the request is ignored */
@@ -456,12 +459,32 @@ void http_switch(char *out, const struct http_request *r)
 		 HTTP_SWITCH_START "%s" HTTP_SWITCH_END, accept);
 }
 
+/* It is weak, W/"...", since a proxy that compresses the body would make it so:
+   then the client sends back what it was sent. */
+void http_etag(char *out, const unsigned char *body, size_t n)
+{
+	unsigned char digest[SHA1_SIZE];
+	char text[BASE64_LENGTH(SHA1_SIZE) + 1];
+
+	sha1(digest, body, n);
+	base64(text, digest, sizeof digest);
+	snprintf(out, HTTP_ETAG_LENGTH + 1, HTTP_ETAG_START "%s" HTTP_ETAG_END,
+		 text);
+}
+
+bool http_etag_listed(const struct http_request *r, const char *etag)
+{
+	return list_contains(r->if_none_match, etag) ||
+	       http_text_is(r->if_none_match, "*");
+}
+
 /* The statuses (RFC 9110, 15) and the fields that must come with them. */
 static const struct status {
 	int status;
 	const char *text, *fields;
 } statuses[] = {
 	{200, "200 OK", ""},
+	{304, "304 Not Modified", ""},
 	{400, "400 Bad Request", ""},
 	{403, "403 Forbidden", ""},
 	{404, "404 Not Found", ""},

@@ -16,11 +16,16 @@
 	"Sec-WebSocket-Accept: "
 #define HTTP_SWITCH_END "\r\n\r\n"
 
+#define HTTP_ETAG_START "W/\""
+#define HTTP_ETAG_END   "\""
+
 enum {
 	HTTP_KEY_LENGTH = 24,    /* characters in a Sec-WebSocket-Key */
 	HTTP_ACCEPT_LENGTH = 28, /* characters in a Sec-WebSocket-Accept */
 	HTTP_SWITCH_LENGTH = sizeof HTTP_SWITCH_START - 1 + HTTP_ACCEPT_LENGTH +
 			     sizeof HTTP_SWITCH_END - 1, /* all of it */
+	HTTP_ETAG_LENGTH = sizeof HTTP_ETAG_START - 1 +
+			   28 /* SHA-1 in Base64 */ + sizeof HTTP_ETAG_END - 1,
 	HTTP_HEAD_MAX = 1024, /* room for the head of any other response */
 };
 
@@ -41,6 +46,7 @@ struct http_request {
 	struct http_text forwarded; /* the last entry of X-Forwarded-For, which
 				       the nearest proxy wrote; it may be empty
 				       or no address */
+	struct http_text if_none_match; /* the etags that the client has */
 	bool head_only;    /* the method is HEAD: the response has no body */
 	bool handshake;    /* a valid WebSocket handshake (RFC 6455, 4.2.1) */
 	const char *fault; /* the rule that a rejected request breaks, such as
@@ -89,6 +95,14 @@ bool http_origin_allowed(const struct http_request *r, const char *const *hosts,
 /* Writes the response that accepts r, which must be a handshake: always
    HTTP_SWITCH_LENGTH bytes, and a terminating 0. */
 void http_switch(char *out, const struct http_request *r);
+
+/* Writes the entity tag of n bytes of body (RFC 9110, 8.8.3): another text for
+   another body, always HTTP_ETAG_LENGTH characters and a terminating 0. */
+void http_etag(char *out, const unsigned char *body, size_t n);
+
+/* Returns true if If-None-Match lists this entity tag, or "*": the client has
+   the body already, and 304 is all that it needs (RFC 9110, 13.1.2). */
+bool http_etag_listed(const struct http_request *r, const char *etag);
 
 /* Writes the head of a response with `length` bytes of body, and a terminating
    0.  The status must be one that http_status() knows; `fields` has more field

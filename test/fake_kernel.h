@@ -60,6 +60,8 @@ static int fake_clock_gettime(clockid_t clock, struct timespec *t);
 #define posix_fallocate(fd, from, n)   fake_posix_fallocate(fd, from, n)
 #define ftruncate(fd, n)               fake_ftruncate(fd, n)
 #define pread(fd, data, n, from)       fake_pread(fd, data, n, from)
+#define pwrite(fd, data, n, from)      fake_pwrite(fd, data, n, from)
+#define msync(at, n, flags)            fake_msync(at, n, flags)
 #define mmap(at, n, p, flags, fd, o)   fake_mmap(at, n, p, flags, fd, o)
 #define unlink(path)                   fake_unlink(path)
 #define umask(mask)                    fake_umask(mask)

@@ -44,14 +44,49 @@ static const char *const safety[] = {
 	" require-trusted-types-for 'script'\r\n",
 };
 
-START_TEST(serves_the_page)
+/* Reads index.html, without the indentation and the comment lines of its
+   script. */
+static size_t read_page(char *page, size_t max)
 {
 	FILE *f = fopen("index.html", "rb");
+	size_t n = 0, blanks;
+
+	while (fgets(page + n, (int)(max - n), f) != NULL) {
+		blanks = strspn(page + n, "\t ");
+		memmove(page + n, page + n + blanks,
+			strlen(page + n + blanks) + 1);
+		if (strncmp(page + n, "// ", 3) != 0)
+			n += strlen(page + n);
+	}
+	fclose(f);
+	return n;
+}
+
+/* Expects no page for a client that names the one of the last response. */
+static void expect_nothing_new(void)
+{
+	char etag[100], request[300];
+
+	ck_assert_int_eq(
+		sscanf(strstr(s.response, "\r\nETag: "), " ETag: %99s", etag),
+		1);
+	snprintf(request, sizeof request, GET "If-None-Match: %s\r\n\r\n",
+		 etag);
+	expect_status(&s, request, 304);
+	ck_assert_ptr_nonnull(strstr(s.response, etag));
+	ck_assert_str_eq(strstr(s.response, "\r\n\r\n"), "\r\n\r\n");
+	etag[5] ^= 1;
+	snprintf(request, sizeof request, GET "If-None-Match: %s\r\n\r\n",
+		 etag);
+	expect_status(&s, request, 200);
+}
+
+START_TEST(serves_the_page)
+{
 	static char page[65536];
-	size_t n = fread(page, 1, sizeof page, f);
+	size_t n = read_page(page, sizeof page);
 	char *body;
 
-	fclose(f);
 	start(&s, CHAT, NULL);
 	expect_status(&s, GET "\r\n", 200);
 	ck_assert_ptr_nonnull(strstr(s.response, "Content-Type: text/html"));
@@ -64,6 +99,7 @@ START_TEST(serves_the_page)
 	/* HEAD: the same without the body */
 	expect_status(&s, "HEAD /?x HTTP/1.1\r\nHost: a\r\n\r\n", 200);
 	ck_assert_str_eq(strstr(s.response, "\r\n\r\n"), "\r\n\r\n");
+	expect_nothing_new();
 	finish();
 }
 END_TEST

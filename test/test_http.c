@@ -556,6 +556,42 @@ START_TEST(finds_the_last_forwarded_address)
 }
 END_TEST
 
+/* Fields, and whether they list this entity tag. */
+#define ETAG "W/\"qZk+NkcGgWq6PiVxeFDCbJzQ2J0=\""
+static const struct {
+	const char *fields;
+	bool lists;
+} etags[] = {
+	{"", false},
+	{"If-None-Match: " ETAG "\r\n", true},
+	{"if-none-match:" ETAG "\r\n", true},
+	{"If-None-Match: \"a\", " ETAG " ,W/\"b\"\r\n", true},
+	{"If-None-Match: *\r\n", true},
+	{"If-None-Match: \r\n", false},
+	{"If-None-Match: \"*\"\r\n", false},
+	{"If-None-Match: W/\"qZk+NkcGgWq6PiVxeFDCbJzQ2J1=\"\r\n", false},
+	{"If-None-Match: x" ETAG "\r\n", false},
+	{"If-None-Match: " ETAG "x\r\n", false},
+	{"If-Match: " ETAG "\r\n", false},
+};
+
+START_TEST(finds_entity_tag)
+{
+	struct http_request r;
+	char bytes[512], etag[HTTP_ETAG_LENGTH + 2];
+	int n = snprintf(bytes, sizeof bytes, LINE HOST "%s" END,
+			 etags[_i].fields);
+
+	etag[HTTP_ETAG_LENGTH + 1] = '?';
+	http_etag(etag, (const unsigned char *)"abc", 3);
+	ck_assert_str_eq(etag, ETAG);
+	ck_assert_uint_eq(strlen(etag), HTTP_ETAG_LENGTH);
+	ck_assert_int_eq(etag[HTTP_ETAG_LENGTH + 1], '?');
+	ck_assert_int_eq(http_parse(&r, bytes, (size_t)n), n);
+	ck_assert(http_etag_listed(&r, etag) == etags[_i].lists);
+}
+END_TEST
+
 START_TEST(absolute_form_replaces_the_host_field)
 {
 	struct http_request r;
@@ -636,8 +672,8 @@ END_TEST
 
 START_TEST(names_each_status)
 {
-	static const int known[] = {200, 400, 403, 404, 405, 408, 413, 414,
-				    421, 426, 429, 431, 501, 503, 505};
+	static const int known[] = {200, 304, 400, 403, 404, 405, 408, 413,
+				    414, 421, 426, 429, 431, 501, 503, 505};
 	char head[HTTP_HEAD_MAX];
 	size_t count = 0;
 
@@ -717,6 +753,7 @@ Suite *http_suite(void)
 	tcase_add_test(t, compares_hosts_without_the_default_port);
 	tcase_add_test(t, knows_what_can_be_a_host);
 	add_table_test(t, finds_the_last_forwarded_address, forwards);
+	add_table_test(t, finds_entity_tag, etags);
 	tcase_add_test(t, absolute_form_replaces_the_host_field);
 	tcase_add_test(t, accepts_the_sample_key);
 	tcase_add_test(t, writes_response_heads);

@@ -32,6 +32,8 @@
 #define HISTORY_MAX  200
 #define RECEIVE_SIZE 1000
 
+static char folder[32], file_path[64]; /* of the file */
+
 /* What map_store() leaves to the end of the process: the file that it opened,
    and its exit with a sentence. */
 static int opened = -1;
@@ -55,25 +57,63 @@ static int allocate_bytes(int fd, off_t from, off_t n)
 	return n > free_bytes ? ENOSPC : 0;
 }
 
+static ssize_t write_bytes(int fd, const void *data, size_t n, off_t from)
+{
+	return pwrite(fd, data, n < (size_t)free_bytes ? n : (size_t)free_bytes,
+		      from);
+}
+
+/* The system may not tell its start. */
+static bool boot_is_known = true;
+
+static int open_file(const char *name, int flags, ...)
+{
+	bool is_ours = strcmp(name, file_path) == 0;
+	int fd = is_ours || boot_is_known ? open(name, flags, 0600) : -1;
+
+	opened = is_ours ? fd : opened;
+	return fd;
+}
+
+/* What is on the disk whatever happens: the file as it was when the server
+   waited for the disk, `sync_count` times so far.  The next time fails if
+   sync_error is set. */
+static int sync_count, sync_error;
+static unsigned char on_disk[100000];
+
+static int sync_file(const void *at, size_t n)
+{
+	sync_count++;
+	errno = sync_error;
+	sync_error = 0;
+	if (errno != 0)
+		return -1;
+	memcpy(on_disk, at, n);
+	return 0;
+}
+
 static ssize_t note_write(int fd, const void *data, size_t n)
 {
 	if (fd != STDERR_FILENO)
-		return write(fd, data,
-			     n < (size_t)free_bytes ? n : (size_t)free_bytes);
+		abort();
 	n = n < sizeof sentence ? n : sizeof sentence - 1;
 	memcpy(sentence, data, n);
 	sentence[n] = '\0';
 	return (ssize_t)n;
 }
 
-#define open(...)                    (opened = open(__VA_ARGS__))
+#define open(...)                    open_file(__VA_ARGS__)
 #define posix_fallocate(fd, from, n) allocate_bytes(fd, from, n)
+#define pwrite(fd, data, n, from)    write_bytes(fd, data, n, from)
+#define msync(at, n, flags)          sync_file(at, n)
 #define write(fd, data, n)           note_write(fd, data, n)
 #define exit(status)                 longjmp(exited, 1 + (status))
 #define main                         store_main
 #include "../chat.c"
 #undef open
 #undef posix_fallocate
+#undef pwrite
+#undef msync
 #undef write
 #undef exit
 
@@ -90,7 +130,6 @@ enum {
 	TEXT = 1000,
 };
 
-static char folder[32], path[64];
 static struct store image;
 static struct store film[SAID + 1]; /* film[n]: n messages were said */
 static const struct film talk = {(const void *)film, sizeof film[0], PAGE};
@@ -204,9 +243,9 @@ static bool use_file(void)
 		return false;
 	}
 	ring.head = ring.slowest = ring.first = ring.next = 0;
-	options.file = path;
+	options.file = file_path;
 	options.quiet = true;
-	map_store(path);
+	map_store(file_path);
 	return true;
 }
 
@@ -220,15 +259,15 @@ static void leave_file(void)
 static void make_folder(void)
 {
 	free_bytes = 1 << 20;
-	has_fallocate = true;
+	has_fallocate = boot_is_known = true;
 	strcpy(folder, "test/build/folder-XXXXXX");
 	ck_assert(mkdtemp(folder) != NULL);
-	snprintf(path, sizeof path, "%s/messages", folder);
+	snprintf(file_path, sizeof file_path, "%s/messages", folder);
 }
 
 static void remove_folder(void)
 {
-	unlink(path);
+	unlink(file_path);
 	ck_assert_int_eq(rmdir(folder), 0);
 }
 
@@ -304,6 +343,7 @@ static void record_talk(void)
 {
 	begin_store(&image);
 	strcpy(image.mark, "A history of chat");
+	strcpy(image.boot, "the boot before");
 	image.since = 12345;
 	film[0] = image;
 	for (int n = 1; n <= SAID; n++) {
@@ -364,6 +404,8 @@ START_TEST(shows_run_of_whole_messages_from_pages_of_any_age)
 			tear_inside(newest);
 		load_image(&image);
 		expect_sound(SAID);
+		/* numbers may be given again of which nothing is left */
+		ck_assert_uint_gt(image.since, 12345);
 		if (k % 4 == 0)
 			expect_nothing_stale();
 	}
@@ -424,17 +466,19 @@ static uint64_t find_lost(struct store *store, uint64_t next, uint64_t newest)
 }
 
 /* In the first failure one page of the ring was old, and messages behind it are
-   lost that are whole.  Others are said, up to those.  In the second failure,
-   the page is old in which the entries of the lost ones were wiped out. */
+   lost that are whole.  Others of the same lengths are said, up to those.  In
+   the second failure, the page of the entries of the lost ones is as old as it
+   can be: as it was when the server had started. */
 static void fail_twice(unsigned newest, size_t old, unsigned life)
 {
-	static struct store before;
+	static struct store before, started;
 	uint64_t next, lost;
 
 	image = film[newest];
 	memcpy((char *)&image + old, (char *)&film[newest - 40] + old, PAGE);
 	before = image;
 	load_image(&image);
+	started = image;
 	next = ring.next;
 	lost = find_lost(&before, next, newest);
 	ring.store = &image;
@@ -443,7 +487,7 @@ static void fail_twice(unsigned newest, size_t old, unsigned life)
 	while (ring.next < lost)
 		say_next(life);
 	old = entry_place(lost);
-	memcpy((char *)&image + old, (char *)&before + old, PAGE);
+	memcpy((char *)&image + old, (char *)&started + old, PAGE);
 	load_image(&image);
 	expect_one_life(next, SAID, life);
 }
@@ -453,7 +497,7 @@ START_TEST(mixes_no_messages_of_two_power_failures)
 	record_talk();
 	for (unsigned newest = 100; newest <= SAID; newest += 3) {
 		for (size_t old = 7 * PAGE; old <= LOG_SIZE; old += PAGE)
-			fail_twice(newest, old, 2);
+			fail_twice(newest, old, 1);
 	}
 }
 END_TEST
@@ -471,6 +515,7 @@ static void expect_half(size_t at, unsigned char byte)
 	image = film[SAID];
 	((unsigned char *)&image)[at] = byte;
 	vanished = image.messages[(SAID - 1) % HISTORY_MAX].length == 0;
+	strcpy(image.boot, "present boot"); /* the server was only killed */
 	load_image(&image);
 	expect_sound(SAID);
 	ck_assert(ring.next - ring.first >= (SAID - kept - 1) / 2);
@@ -497,7 +542,7 @@ END_TEST
 /* Makes the file of this path hold this, and nothing else. */
 static void write_file(const void *data, size_t n)
 {
-	FILE *file = fopen(path, "wb");
+	FILE *file = fopen(file_path, "wb");
 
 	ck_assert_uint_eq(fwrite(data, 1, n, file), n);
 	ck_assert_int_eq(fclose(file), 0);
@@ -511,7 +556,7 @@ static void expect_refusal(const void *data, size_t n, const char *why)
 
 	MUST(!use_file(), "it was taken, and not refused: %s", why);
 	MUST(strstr(sentence, why) != NULL, "not %s, but %s", why, sentence);
-	file = fopen(path, "rb");
+	file = fopen(file_path, "rb");
 	MUST(fread(after, 1, sizeof after, file) == n &&
 		     memcmp(after, data, n) == 0,
 	     "refused, and yet changed: %s", why);
@@ -558,6 +603,7 @@ START_TEST(accepts_any_beginning_of_the_count)
 	make_file();
 	for (int k = 0; k < 64; k++) {
 		image.since = (uint64_t)1 << k;
+		image.boot[0] = '\0';
 		write_file(&image, sizeof image);
 		ck_assert(use_file());
 		expect_sound(SAID);
@@ -573,33 +619,118 @@ START_TEST(refuses_file_of_any_other_size)
 {
 	make_file();
 	for (size_t size = sizeof image - 1; size > 0; size--) {
-		ck_assert_int_eq(truncate(path, (off_t)size), 0);
+		ck_assert_int_eq(truncate(file_path, (off_t)size), 0);
 		expect_refusal(&image, size,
 			       size >= strlen(image.mark) ? "its size is wrong"
 							  : "it is ");
 	}
 	write_file(&image, sizeof image);
-	ck_assert_int_eq(truncate(path, sizeof image + 1), 0);
+	ck_assert_int_eq(truncate(file_path, sizeof image + 1), 0);
 	ck_assert(!use_file());
 	remove_folder();
 }
 END_TEST
 
-/* A server that was killed before it wrote the mark leaves nothing but zeros;
-   the next one takes that for its own. */
+/* A server that was killed before it wrote the mark leaves nothing but zeros,
+   as many as it had got from the disk; the next one takes that for its own. */
 START_TEST(takes_file_of_zeros_for_a_new_one)
 {
 	static const struct store zeros;
+	const size_t sizes[] = {0, 1, PAGE, sizeof zeros - 1, sizeof zeros};
 
 	make_folder();
-	write_file(&zeros, sizeof zeros);
+	for (size_t k = 0; k < COUNT(sizes); k++) {
+		write_file(&zeros, sizes[k]);
+		ck_assert(use_file());
+		ck_assert_uint_eq(ring.next, 0);
+		say_next(0);
+		leave_file();
+		ck_assert(use_file());
+		expect_sound(1);
+		ck_assert_uint_eq(ring.next, 1);
+		leave_file();
+	}
+	remove_folder();
+}
+END_TEST
+
+/* The server waits until its start is on the disk: from then on a failure of
+   the power finds the mark, and nothing that was lost before. */
+START_TEST(starts_when_the_file_is_on_the_disk)
+{
+	make_folder();
+	for (int k = 0; k < 2; k++) {
+		sync_count = 0;
+		ck_assert(use_file());
+		ck_assert_int_eq(sync_count, 1);
+		ck_assert_mem_eq(on_disk, ring.store, sizeof memory);
+		for (int n = 0; n < SAID; n++)
+			say_next(0);
+		ring.store->bytes[ring.head / 2 % LOG_SIZE] ^= 1;
+		ck_assert_int_eq(sync_count, 1);
+		leave_file();
+	}
+	sync_error = EIO;
+	MUST(!use_file(), "it was taken, and the disk is broken");
+	MUST(strstr(sentence, strerror(EIO)) != NULL, "%s", sentence);
+	remove_folder();
+}
+END_TEST
+
+/* When it stops, the server says so in the file, and not before all else is on
+   the disk. */
+START_TEST(says_that_it_stops_when_all_is_on_the_disk)
+{
+	const struct store *disk = (void *)on_disk;
+
+	make_file();
 	ck_assert(use_file());
-	ck_assert_uint_eq(ring.next, 0);
 	say_next(0);
+	sync_count = 0;
+	sync_error = EIO;
+	release_store();
+	ck_assert(ring.store->boot[0] != '\0' && disk->boot[0] != '\0');
+	ck_assert_mem_eq(disk, ring.store, sizeof memory);
+	release_store();
+	ck_assert(ring.store->boot[0] == '\0' && disk->boot[0] == '\0');
+	ck_assert_int_eq(sync_count, 4);
 	leave_file();
+	remove_folder();
+}
+END_TEST
+
+/* How a server ends, and what the next one must not go on with, since messages
+   may be missing: the count of the one before. */
+static const struct {
+	bool stopped, other_boot, known_before, known;
+	bool goes_on;
+} ends[] = {
+	{true, true, true, true, true},     {true, true, false, false, true},
+	{false, false, true, true, true},   /* killed */
+	{false, true, true, true, false},   /* the power failed */
+	{false, false, true, false, false}, /* it may have */
+	{false, false, false, true, false}, {false, false, false, false, false},
+};
+
+START_TEST(goes_on_with_count_if_nothing_can_be_missing)
+{
+	make_folder();
+	boot_is_known = ends[_i].known_before;
+	ck_assert(use_file());
+	ring.store->since = UINT64_MAX / 2;
+	say_next(0);
+	if (ends[_i].stopped)
+		release_store();
+	else if (ends[_i].other_boot)
+		ring.store->boot[5] ^= 1;
+	leave_file();
+	boot_is_known = ends[_i].known;
 	ck_assert(use_file());
 	expect_sound(1);
 	ck_assert_uint_eq(ring.next, 1);
+	/* the clock is far behind, as on a board without one */
+	ck_assert_uint_eq(ring.store->since,
+			  UINT64_MAX / 2 + (ends[_i].goes_on ? 0 : 1));
 	leave_file();
 	remove_folder();
 }
@@ -635,13 +766,13 @@ START_TEST(makes_file_when_disk_has_room)
 		MUST(!use_file(), "it was taken, and the disk is full");
 		MUST(strstr(sentence, strerror(ENOSPC)) != NULL, "%s",
 		     sentence);
-		ck_assert(stat(path, &file) == 0 && file.st_size == 0);
+		ck_assert(stat(file_path, &file) == 0 && file.st_size == 0);
 		free_bytes = sizeof image;
 		MUST(use_file(), "%s", sentence);
 		say_next(0);
 		expect_sound(1);
 		leave_file();
-		unlink(path);
+		unlink(file_path);
 	}
 	remove_folder();
 }
@@ -710,6 +841,10 @@ Suite *store_suite(void)
 	tcase_add_test(t, accepts_any_beginning_of_the_count);
 	tcase_add_test(t, refuses_file_of_any_other_size);
 	tcase_add_test(t, takes_file_of_zeros_for_a_new_one);
+	tcase_add_test(t, starts_when_the_file_is_on_the_disk);
+	tcase_add_test(t, says_that_it_stops_when_all_is_on_the_disk);
+	tcase_add_loop_test(t, goes_on_with_count_if_nothing_can_be_missing, 0,
+			    COUNT(ends));
 	tcase_add_test(t, makes_file_when_disk_has_room);
 	tcase_add_test(t, keeps_messages_on_any_disk);
 	tcase_add_test(t, leaves_file_of_others_on_any_disk);

@@ -6,10 +6,15 @@
 #define STATS   CREATES "stat 3\n"
 #define LOCKS   STATS "lock 3\n"
 #define READS   LOCKS "read 3\n"
-#define BLANK   "read 3\nallocate 3 1080704\n"
-#define MAPS    "map 3 1080704\n"
-#define NEW     READS "allocate 3 1080704\n"
-#define WRITES  NEW "to 3: zeros\n"
+#define BLANKS  READS "read 3\n"
+#define FILLS   "allocate 3 1080736\n"
+#define MARKS   "mark 3\n"
+#define OLD     BLANKS FILLS
+#define NEW     OLD MARKS
+#define MAPS    "map 3 1080736\n"
+#define BOOTS   "open /proc/sys/kernel/random/boot_id\nread 4\nclose 4\n"
+#define STARTS  "sync 1080736\n"
+#define WRITES  OLD "zeros 3 1080736\n"
 #define CUTS    "truncate 3 0\n"
 
 static struct store file; /* what is in the file */
@@ -34,13 +39,14 @@ static void make_file(void)
    `why` the file cannot be used; with NULL, that it uses the file. */
 static void expect_opening(const char *calls, const char *why)
 {
-	const char *empty = LOG "chat 0 messages are in " ROOM
-				"; 0 were damaged and are lost\n";
-	char want[400];
+	const char *begins =
+		MAPS BOOTS LOG "chat 0 messages are in " ROOM
+			       "; 0 were damaged and are lost\n" STARTS;
+	char want[500];
 
 	EXITS(map_store(ROOM));
 	snprintf(want, sizeof want, "%s%s%s%s", calls,
-		 why == NULL ? empty : "to 2: chat: cannot use -f " ROOM ": ",
+		 why == NULL ? begins : "to 2: chat: cannot use -f " ROOM ": ",
 		 why == NULL ? "" : why, why == NULL ? "" : "\nexit 1\n");
 	EXPECT_CALLS(want);
 	ck_assert_ptr_eq(ring.store, why == NULL ? &file : &memory);
@@ -56,7 +62,7 @@ START_TEST(explains_call_that_fails)
 	} broken[] = {
 		{"open", EACCES, CREATES},  {"fstat", EIO, STATS},
 		{"fcntl", ENOLCK, LOCKS},   {"pread", EIO, READS},
-		{"mmap", ENODEV, NEW MAPS},
+		{"mmap", ENODEV, OLD MAPS},
 	};
 
 	make_file();
@@ -73,22 +79,37 @@ START_TEST(leaves_file_to_process_that_has_locked_it)
 }
 END_TEST
 
+/* The start that cannot be written to the disk. */
+START_TEST(explains_disk_that_fails)
+{
+	make_file();
+	queue_answer("msync", -1, EIO);
+	EXITS(map_store(ROOM));
+	EXPECT_CALLS(OLD MAPS BOOTS LOG "chat 0 messages are in " ROOM
+					"; 0 were damaged and are lost\n" STARTS
+					"to 2: chat: cannot use -f " ROOM
+					": Input/output error\nexit 1\n");
+}
+END_TEST
+
 /* The results of calls for a new file: the error that posix_fallocate()
-   returns, the bytes that write() has written, and the error of ftruncate(); 0
-   stands for success.  All calls, and the error that the server prints. */
+   returns, the bytes that pwrite() writes of the zeros, the error of
+   ftruncate(), and that of writing the mark; 0 stands for success.  All calls,
+   and the error that the server prints. */
 static const struct {
-	int allocated, written, truncated;
+	int allocated, written, truncated, marked;
 	const char *calls;
 	int error;
 } fresh[] = {
-	{0, 0, 0, NEW MAPS, 0},
-	{ENOSPC, 0, 0, NEW CUTS, ENOSPC},
-	{ENOSPC, 0, EIO, NEW CUTS, EIO},
+	{0, 0, 0, 0, NEW, 0},
+	{0, 0, 0, EIO, NEW, EIO},
+	{ENOSPC, 0, 0, 0, OLD CUTS, ENOSPC},
+	{ENOSPC, 0, EIO, 0, OLD CUTS, EIO},
 	/* the file system cannot allocate, but write */
-	{EOPNOTSUPP, SIZE, 0, WRITES MAPS, 0},
-	{EINVAL, SIZE, 0, WRITES MAPS, 0},
-	{EOPNOTSUPP, SIZE - 1, 0, WRITES CUTS, ENOSPC},
-	{EINVAL, -1, 0, WRITES CUTS, ENOSPC},
+	{EOPNOTSUPP, SIZE, 0, 0, WRITES MARKS, 0},
+	{EINVAL, SIZE, 0, 0, WRITES MARKS, 0},
+	{EOPNOTSUPP, SIZE - 1, 0, 0, WRITES CUTS, ENOSPC},
+	{EINVAL, -1, 0, 0, WRITES CUTS, ENOSPC},
 };
 
 START_TEST(gives_new_file_all_its_bytes)
@@ -100,7 +121,9 @@ START_TEST(gives_new_file_all_its_bytes)
 	file_size = 0;
 	queue_answer("posix_fallocate", fresh[_i].allocated, 0);
 	if (fresh[_i].written != 0)
-		queue_answer("write", fresh[_i].written, 0);
+		queue_answer("pwrite", fresh[_i].written, 0);
+	if (fresh[_i].marked != 0)
+		queue_answer("pwrite", -1, fresh[_i].marked);
 	if (fresh[_i].truncated != 0)
 		queue_answer("ftruncate", -1, fresh[_i].truncated);
 	expect_opening(fresh[_i].calls, error != 0 ? strerror(error) : NULL);
@@ -118,22 +141,22 @@ static const struct {
 	size_t one;
 	const char *calls, *why;
 } contents[] = {
-	{SIZE, NULL, 0, NEW MAPS, NULL},
+	{SIZE, NULL, 0, OLD, NULL},
 	/* the server that made it was killed before it wrote the mark */
-	{SIZE, "", 0, READS BLANK MAPS, NULL},
-	/* too few or too many zeros, or other bytes among them */
-	{1, "", 0, READS, NOT_OURS},
-	{SIZE - 1, "", 0, READS, NOT_OURS},
+	{SIZE, "", 0, NEW, NULL},
+	{1, "", 0, NEW, NULL},
+	{SIZE - 1, "", 0, NEW, NULL},
+	/* too many zeros, or other bytes among them */
 	{SIZE + 1, "", 0, READS, NOT_OURS},
-	{SIZE, "", 1, READS "read 3\n", NOT_OURS},
-	{SIZE, "", SIZE - 1, READS "read 3\n", NOT_OURS},
+	{SIZE, "", 1, BLANKS, NOT_OURS},
+	{SIZE, "", SIZE - 1, BLANKS, NOT_OURS},
 	/* another text, or the start of ours */
-	{SIZE, "A history of char", 0, READS, NOT_OURS},
-	{1, "A", 0, READS, NOT_OURS},
-	{SIZE, "A history of chat", 0, READS, OTHER},
+	{SIZE, "A history of char", 0, BLANKS, NOT_OURS},
+	{1, "A", 0, BLANKS, NOT_OURS},
+	{SIZE, "A history of chat", 0, BLANKS, OTHER},
 	{SIZE + 1, "A history of chat: version 2", 0, READS, OTHER},
-	{SIZE, NULL, 119, READS, OTHER},
-	{SIZE - 1, NULL, 0, READS, CUT_OFF},
+	{SIZE, NULL, 111, BLANKS, OTHER},
+	{SIZE - 1, NULL, 0, BLANKS, CUT_OFF},
 	{SIZE + 1, NULL, 0, READS, CUT_OFF},
 };
 
@@ -153,6 +176,10 @@ START_TEST(touches_no_other_file)
 	if (contents[_i].why != NULL)
 		want = file;
 	expect_opening(contents[_i].calls, contents[_i].why);
+	if (contents[_i].why == NULL) {
+		strcpy(want.boot, boot_now);
+		want.since = 1;
+	}
 	ck_assert_mem_eq(&file, &want, SIZE);
 }
 END_TEST
@@ -182,8 +209,9 @@ static void broadcast_messages(int count, size_t size)
 	}
 }
 
-/* Restarts the server and expects that it finds the messages from `first` to
-   next - 1, counts `lost` others, and wipes all but those that it found. */
+/* Restarts the server, which was killed, and expects that it finds the messages
+   from `first` to next - 1, counts `lost` others, and wipes all but those that
+   it found. */
 static void expect_after_restart(uint64_t first, uint64_t next, unsigned lost)
 {
 	static const struct message none;
@@ -192,14 +220,15 @@ static void expect_after_restart(uint64_t first, uint64_t next, unsigned lost)
 	char want[200];
 
 	ring.store->since = 7;
+	strcpy(ring.store->boot, boot_now);
 	ring.head = ring.slowest = ring.first = ring.next = 0;
 	clear_calls();
-	load_store();
+	load_store(boot_now);
 	ck_assert_uint_eq(ring.first, first);
 	ck_assert_uint_eq(ring.next, next);
 	ck_assert_uint_eq(ring.head, next > first ? head : 0);
 	ck_assert_uint_eq(ring.slowest, ring.head);
-	ck_assert_uint_eq(ring.store->since, lost > 0 ? 0 : 7);
+	ck_assert_uint_eq(ring.store->since, lost > 0 ? 8 : 7);
 	sprintf(want,
 		LOG "chat %d messages are in " ROOM
 		    "; %u were damaged and are lost\n",
@@ -355,17 +384,20 @@ START_TEST(whole_message_has_some_bytes_but_at_most_half_the_ring)
 }
 END_TEST
 
-/* The second sum takes two bytes across the end of the ring. */
-START_TEST(checksum_is_fnv_1a_of_fields_and_frame)
+/* The second and third sum take bytes across the end of the ring, in one step
+   and in two. */
+START_TEST(checksum_is_of_fields_and_frame_eight_bytes_at_a_time)
 {
 	struct message m = {0};
 
 	/* the basis, multiplied by the prime three times */
 	ck_assert_uint_eq(checksum(&m), 0xd94d12186c0f2fb7);
+	memcpy(ring.store->bytes + LOG_SIZE - 1, "H", 1);
+	memcpy(ring.store->bytes, "i there!", 8);
 	m = (struct message){1, LOG_SIZE - 1, 99, 2};
-	ring.store->bytes[LOG_SIZE - 1] = 'H';
-	ring.store->bytes[0] = 'i';
-	ck_assert_uint_eq(checksum(&m), 0x48087724a19e3936);
+	ck_assert_uint_eq(checksum(&m), 0x691a382bc8a162a3);
+	m.length = 9;
+	ck_assert_uint_eq(checksum(&m), 0x01fe69d832f83fdc);
 }
 END_TEST
 
@@ -394,6 +426,63 @@ START_TEST(goes_on_behind_messages_that_it_took_over)
 	broadcast_messages(10, 8);
 	ck_assert_uint_eq(find_message(1005)->start, LOG_SIZE - 20 + 9 * 8);
 	expect_after_restart(996, 1015, 0);
+}
+END_TEST
+
+/* The start of the system in which the file was used, or "" when the server was
+   stopped; the present one, or "?"; and whether the count of messages goes on.
+ */
+static const struct {
+	char used[40], boot[40];
+	bool goes_on;
+} boots[] = {
+	{"", "3b8f\n", true},       {"", "?", true},
+	{"3b8f\n", "3b8f\n", true}, {"3b8f\n", "3b8e\n", false},
+	{"3b8f\n", "3b8f", false},  {"3b8f\n", "?", false},
+	{"?", "3b8f\n", false},     {"?", "?", false},
+};
+
+START_TEST(goes_on_with_count_if_system_did_not_go_down)
+{
+	char want[200];
+
+	ring.store->since = 7;
+	memcpy(ring.store->boot, boots[_i].used, sizeof boots[_i].used);
+	options.file = ROOM;
+	load_store(boots[_i].boot);
+	ck_assert_uint_eq(ring.store->since, boots[_i].goes_on ? 7 : 8);
+	sprintf(want,
+		LOG "chat 0 messages are in " ROOM
+		    "; 0 were damaged and are lost%s\n",
+		boots[_i].goes_on ? "" : "; the system went down meanwhile");
+	EXPECT_CALLS(want);
+}
+END_TEST
+
+START_TEST(gives_each_count_a_name_of_its_own)
+{
+	const uint64_t counts[][2] = {{0, 2000}, {1999, 2000}, {2000, 2001}};
+
+	date_now = (struct timespec){2, 0};
+	ring.store->since = counts[_i][0];
+	begin_count();
+	ck_assert_uint_eq(ring.store->since, counts[_i][1]);
+}
+END_TEST
+
+/* The system may not tell its start. */
+START_TEST(reads_name_of_start_or_question_mark)
+{
+	char boot[sizeof memory.boot];
+
+	memset(boot, 'x', sizeof boot);
+	if (_i > 0)
+		queue_answer("pread", _i - 2, EBADF);
+	read_boot(boot);
+	EXPECT_CALLS(BOOTS);
+	ck_assert_str_eq(boot, _i == 0 ? boot_now : "?");
+	for (size_t k = strlen(boot); k < sizeof boot; k++)
+		ck_assert_int_eq(boot[k], '\0');
 }
 END_TEST
 
@@ -431,15 +520,17 @@ START_TEST(keeps_start_of_count_in_file)
 	options.file = NULL; /* main() sets it */
 	file.since = _i == 0 ? 0 : 42;
 	ck_assert_int_eq(chat_main(4, words), 0);
-	EXPECT_CALLS(NULLS SIGNALS NEW MAPS ALL_SIX LISTENS "name 5\n" OPENS
-							    "close 5\n");
+	EXPECT_CALLS(NULLS SIGNALS OLD MAPS BOOTS STARTS ALL_SIX LISTENS
+		     "name 5\n" OPENS "close 5\n" STARTS STARTS);
 	ck_assert_uint_eq(file.since, _i == 0 ? 2000007 : 42);
+	ck_assert_str_eq(file.boot, "");
 }
 END_TEST
 
 static void add_file_tests(TCase *t)
 {
 	tcase_add_loop_test(t, explains_call_that_fails, 0, 5);
+	tcase_add_test(t, explains_disk_that_fails);
 	tcase_add_loop_test(t, leaves_file_to_process_that_has_locked_it, 0, 2);
 	add_table_test(t, gives_new_file_all_its_bytes, fresh);
 	add_table_test(t, touches_no_other_file, contents);
@@ -452,9 +543,13 @@ static void add_file_tests(TCase *t)
 	tcase_add_loop_test(
 		t, whole_message_has_some_bytes_but_at_most_half_the_ring, 0,
 		4);
-	tcase_add_test(t, checksum_is_fnv_1a_of_fields_and_frame);
+	tcase_add_test(t,
+		       checksum_is_of_fields_and_frame_eight_bytes_at_a_time);
 	tcase_add_test(t, history_starts_with_first_message_of_run);
 	tcase_add_test(t, goes_on_behind_messages_that_it_took_over);
+	add_table_test(t, goes_on_with_count_if_system_did_not_go_down, boots);
+	tcase_add_loop_test(t, gives_each_count_a_name_of_its_own, 0, 3);
+	tcase_add_loop_test(t, reads_name_of_start_or_question_mark, 0, 3);
 	tcase_add_loop_test(t, adds_message_to_table_after_its_bytes, 0, 2);
 	tcase_add_loop_test(t, keeps_start_of_count_in_file, 0, 2);
 }

@@ -135,6 +135,24 @@ START_TEST(serves_listed_host)
 }
 END_TEST
 
+/* A page that the client has already is not sent, and not counted. */
+START_TEST(sends_no_page_that_client_has)
+{
+	char request[200];
+
+	make_client(7, REQUEST);
+	prepare_page();
+	snprintf(request, sizeof request, GET "If-None-Match: %s\r\n\r\n",
+		 page_etag);
+	receive_bytes(request, strlen(request));
+	ck_assert_uint_eq(totals.page_loads, 0);
+	ck_assert(!clients[0].page_follows);
+	EXPECT_IN(reply_text(), "HTTP/1.1 304 Not Modified\r\n");
+	EXPECT_IN(reply_text(), page_etag);
+	ck_assert_uint_eq(strlen(reply_text()), clients[0].reply_len);
+}
+END_TEST
+
 /* A pong has what is in the ping, wherever that lies in what was received. */
 START_TEST(answers_ping_with_its_bytes)
 {
@@ -250,6 +268,7 @@ static void add_member_tests(TCase *t)
 	add_table_test(t, logs_and_answers_why_request_is_refused, refusals);
 	tcase_add_test(t, answers_head_without_text);
 	tcase_add_test(t, serves_listed_host);
+	tcase_add_test(t, sends_no_page_that_client_has);
 	tcase_add_test(t, answers_ping_with_its_bytes);
 	tcase_add_test(t, keeps_outbox_room_for_close);
 	add_table_test(t, half_closes_when_both_sides_have_closed, closes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From the command line to the first pass, and the end. */
 
-#define IGNORES "ignore PIPE\nignore TTOU\nhandle ALRM\n"
+#define IGNORES "ignore PIPE\nignore TTOU\nignore XFSZ\nhandle ALRM\n"
 #define SIGNALS "close 3\n" IGNORES "handle HUP\nhandle INT\nhandle TERM\n"
 #define NULLS   "open /dev/null\n"
 
