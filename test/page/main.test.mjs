@@ -107,7 +107,7 @@ test("the field grows with its text, and shrinks when that is sent", async () =>
 	const low = await height();
 
 	// one line of text that wraps
-	await fill(ann, "#text", "many words ".repeat(15));
+	await fill(ann, "#text", "many words ".repeat(6));
 	await until(ann, () => {
 		const field = document.getElementById("text");
 		return field.scrollHeight <= field.clientHeight + 1;
@@ -116,8 +116,8 @@ test("the field grows with its text, and shrinks when that is sent", async () =>
 	assert.ok(high > 2 * low, `${low}, then ${high}`);
 	await fill(ann, "#text", "line\n".repeat(300));
 	assert.ok(await ann.evaluate(() => document.getElementById("room").clientHeight > 100));
-	await fill(ann, "#text", "many words ".repeat(15).trim());
+	await fill(ann, "#text", "many words ".repeat(6).trim());
 	await ann.keyboard.press("Enter");
-	await texts(ann, "many words ".repeat(15).trim());
+	await texts(ann, "many words ".repeat(6).trim());
 	await until(ann, h => document.getElementById("text").clientHeight === h, low);
 });

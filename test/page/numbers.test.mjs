@@ -327,16 +327,6 @@ for (const status of [503, 403, 429])
 		await see(ann, /^Connection lost\. Trying again in/, "#status");
 	});
 
-test("a person from an address that has all its connections cannot join, until one ends", async () => {
-	const chat = await startChat("-c", "1");
-	const ann = await person(chat.url, "Ann");
-	const bob = await person(chat.url);
-
-	await see(bob, /^Cannot join the room\. Trying again in/, "#status");
-	await ann.leave();
-	await seePeople(bob, 1);
-});
-
 // ---- A page that is older than its server ----
 test("a page that was renewed on the server is offered after a reconnect, and reloads", async () => {
 	const puppet = await startPuppet({etag: '"one"'});
@@ -384,7 +374,7 @@ test("a server that was replaced by a newer one is seen by its page", async () =
 	const ann = await person(chat.url, "Ann");
 	const answer = await fetch(chat.url, {method: "HEAD"});
 
-	assert.match(answer.headers.get("etag"), /^"/);
+	assert.match(answer.headers.get("etag") ?? "", /^(W\/)?"/);
 	await chat.stop();
 	await seeLost(ann);
 	await startChat("-p", chat.port);
