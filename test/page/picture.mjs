@@ -9,7 +9,7 @@ mkdirSync(shot("").replace(/[^/]*$/, ""), {recursive: true});
 
 async function saySeen(page, text) {
 	await say(page, text);
-	await texts(page, text.trim());
+	await see(page, text.trim().split("\n").at(-1), "#list li:last-child");
 }
 
 test("two windows side by side, as in the README", async () => {
