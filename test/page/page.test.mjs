@@ -333,9 +333,10 @@ test("what is new is read out, what is old is not", async () => {
 		const append = Element.prototype.append;
 		window.changes = [];
 		Element.prototype.append = function (...what) {
+			const items = what.flatMap(e => e instanceof DocumentFragment ? [...e.children] : e);
 			append.apply(this, what);
-			if (this.id === "list" && what.length)
-				changes.push([what.at(-1).querySelector("p")?.textContent, document.getElementById("log").ariaBusy]);
+			if (this.id === "list" && items.length)
+				changes.push([items.at(-1).querySelector("p")?.textContent, document.getElementById("log").ariaBusy]);
 		};
 	}});
 	await texts(bob, "old");
