@@ -1989,9 +1989,9 @@ static void read_options(int argc, char **argv)
  * If the power fails, each page of the file may be an older one, but not from
  * before the server's start, which waits for the disk.  So each message has a
  * checksum, and the next server takes the longest run of whole messages.  Those
- * lost behind it may have left no trace, and their numbers are given again; so
- * a new count begins when the system has started anew and the server before was
- * not stopped.
+ * lost behind it may have left no trace, and their numbers are given again.  So
+ * a new count begins if the server before was not stopped, and the system has
+ * been started since.
  */
 
 /* Begins a new count of messages.  It gets another name than the one before,
@@ -2048,10 +2048,10 @@ static void load_store(const char *boot)
 {
 	const uint64_t overwritten = MESSAGE_MAX + WS_SERVER_HEADER;
 	const char *used = ring.store->boot;
-	/* nothing is missing if the server was stopped, or only killed */
-	bool has_crashed = *used != '\0' &&
-			   (*boot == '?' ||
-			    strncmp(used, boot, sizeof ring.store->boot) != 0);
+	/* the server before was neither stopped nor only killed */
+	bool went_down = *used != '\0' &&
+			 (*boot == '?' ||
+			  strncmp(used, boot, sizeof ring.store->boot) != 0);
 	const struct message *last;
 	unsigned lost = 0;
 
@@ -2059,7 +2059,7 @@ static void load_store(const char *boot)
 	last = find_message(ring.next - 1);
 	if (ring.next > ring.first)
 		ring.head = ring.slowest = last->start + last->length;
-	if (has_crashed || ring.store->since == 0)
+	if (went_down || ring.store->since == 0)
 		begin_count();
 	for (int k = 0; k < HISTORY_MAX; k++) {
 		struct message *m = &ring.store->messages[k];
@@ -2075,7 +2075,7 @@ static void load_store(const char *boot)
 	}
 	log_event(NULL, "%u messages are in %s; %u were damaged and are lost%s",
 		  (unsigned)(ring.next - ring.first), options.file, lost,
-		  has_crashed ? "; the system went down meanwhile" : "");
+		  went_down ? "; the system went down meanwhile" : "");
 }
 
 /* Gives a file its size and room on the disk, so that a full disk shows now and
@@ -2104,10 +2104,10 @@ static bool is_blank(int fd)
 
 	for (off_t at = 0; n > 0 && at < (off_t)sizeof memory; at += n) {
 		n = pread(fd, part, sizeof part, at);
-		if (n > 0 && memcmp(part, &memory, (size_t)n) != 0)
+		if (n < 0 || memcmp(part, &memory, (size_t)n) != 0)
 			return false;
 	}
-	return n >= 0;
+	return true;
 }
 
 /* Locks a file, looks at the mark that it begins with, makes room for it, and
@@ -2146,9 +2146,8 @@ static const char *take_file(int fd, const char *mark)
 	return error != 0 ? strerror(error) : NULL;
 }
 
-/* Writes the name of the present start of the system, which Linux knows, or
- * "?".
- */
+/* Writes a name of the present start of the system: Linux has one.  Others get
+   "?", which is like no start. */
 static void read_boot(char boot[sizeof memory.boot])
 {
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY);

@@ -165,9 +165,9 @@ static int model_getopt(int argc, char **argv, const char *letters)
 	return any ? -1 : between(0, 255);
 }
 
-/* vsnprintf(), inet_ntop() and http_head() write this: any text that fits in
-   max bytes, with its 0.  Neither the formats nor their arguments are looked
-   at. */
+/* vsnprintf(), inet_ntop(), http_head() and http_etag() write this: any text
+   that fits in max bytes, with its 0.  Neither the formats nor their arguments
+   are looked at. */
 static void write_text(char *out, size_t max)
 {
 	fill(out, max);
@@ -185,6 +185,12 @@ static size_t model_head(char *out)
 {
 	write_text(out, HTTP_HEAD_MAX);
 	return Frama_C_size_t_interval(0, HTTP_HEAD_MAX - 1);
+}
+
+static void model_etag(char *out, const unsigned char *body, size_t n)
+{
+	/*@ assert \valid_read(body + (0 .. n - 1)); */
+	write_text(out, HTTP_ETAG_LENGTH + 1);
 }
 
 static const char *model_inet_ntop(char *out, size_t size)
@@ -211,6 +217,7 @@ static const char *model_strerror(int error)
 #define vsnprintf(to, room, f, args) model_vsnprintf(out, at, max)
 #define inet_ntop(family, a, out, n) model_inet_ntop(out, n)
 #define http_head(out, ...)          model_head(out)
+#define http_etag                    model_etag
 #define poll                         model_poll
 #define accept                       model_accept
 #define recv                         model_recv
