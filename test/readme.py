@@ -183,8 +183,9 @@ def check_figures():
         fail("the three-hour path takes %d minutes" % path)
     for exercise in re.findall(r"^(\w+)  *(?:green|red) ",
                                open("test/exercises/list").read(), re.M):
-        if "*Exercise* `%s`" % exercise not in course:
-            fail("docs/course.md has no exercise", exercise)
+        text = course.partition("*Exercise* `%s`" % exercise)[2]
+        if "*Hint*" not in re.split(r"\n\n|\n## ", text)[0]:
+            fail("docs/course.md has no exercise with a hint:", exercise)
     done["figures"] += 2
     if readme.count("\n") > 170:
         fail("README.md has more than 170 lines")
