@@ -6,9 +6,9 @@
 #     usage: sh test/exercises/laggard.sh port
 set -eu
 log=$(mktemp)
-trap 'rm -f "$log"; kill "$server" 2>/dev/null' EXIT
 ./chat -a 127.0.0.1 -p "$1" -n 0 -t 0 -l 0 2>"$log" >/dev/null &
 server=$!
+trap 'rm -f "$log"; kill "$server" 2>/dev/null || true' EXIT
 
 join() {
 	printf 'GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n'
@@ -28,14 +28,24 @@ talk() {
 	sleep 20
 }
 
-until grep -q Listening "$log"; do sleep 0.1; done
-# shellcheck disable=SC2216 # sleep reads nothing, and so nc stops to read
+# await TEXT: waits until the log has it, for 20 s at most
+await() {
+	tries=200
+	until grep -q "$1" "$log"; do
+		tries=$((tries - 1))
+		if [ $tries = 0 ] || ! kill -0 "$server" 2>/dev/null; then
+			cat "$log" >&2
+			echo "laggard: the log does not say: $1" >&2
+			exit 1
+		fi
+		sleep 0.1
+	done
+}
+
+await Listening
+# shellcheck disable=SC2216 # sleep reads nothing, and so nc stops reading
 { join; sleep 20; } | nc 127.0.0.1 "$1" | sleep 20 >/dev/null &
-until grep -q '1 online' "$log"; do sleep 0.1; done
+await '1 online'
 talk | nc 127.0.0.1 "$1" >/dev/null &
-i=0
-until grep -q disconnected "$log" || [ $i = 300 ]; do
-	sleep 0.1
-	i=$((i + 1))
-done
+await disconnected
 cut -d ' ' -f 3- "$log"
