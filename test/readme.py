@@ -271,13 +271,18 @@ def prose(text):
 
 def check_english():
     known = set(open("test/words").read().split())
-    for name, text in documents.items():
-        plain = prose(text)
+    others = {"CHANGELOG.md": prose(open("CHANGELOG.md").read()),
+              "test/README.md": prose(open("test/README.md").read()),
+              "chat.1": run("mandoc -T utf8 chat.1 | col -bx").replace("‐\n", "")}
+    for name, plain in [*others.items(), *((name, prose(text)) for name, text
+                                           in documents.items())]:
         words = run("aspell list -l en --encoding utf-8", input=plain)
         unknown = sorted(set(words.split()) - known)
         if unknown:
             fail(name, "has words that neither aspell nor test/words knows:",
                  *unknown)
+    for name, text in documents.items():
+        plain = prose(text)
         for word in CLUMSY:
             if re.search(r"\b%s\b" % word, plain, re.I):
                 fail(name, "says", word)
