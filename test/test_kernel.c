@@ -72,7 +72,6 @@ static char *quiet_chat[] = {program, quiet, NULL};
 /* Sets the defaults of all options, but logs nothing. */
 static void clear_table(void)
 {
-	optind = 1;
 	read_options(2, quiet_chat);
 	for (int i = 0; i < TABLE_SIZE; i++)
 		table[i].fd = -1;

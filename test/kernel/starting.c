@@ -16,7 +16,6 @@ static void read_line(const char *line)
 	for (char *word = strtok(text, " "); word != NULL;
 	     word = strtok(NULL, " "))
 		argv[argc++] = strcmp(word, "''") == 0 ? word + 2 : word;
-	optind = 1;
 	EXITS(read_options(argc, argv));
 }
 
@@ -44,6 +43,10 @@ START_TEST(accepts_smallest_and_largest_option_values)
 	ck_assert_str_eq(options.address, "::2"); /* the last */
 	ck_assert_str_eq(options.file, "2");
 	ck_assert_str_eq(options.hosts[15], "g");
+	read_line("-qxp 1 -xc2 -f -q -n 3");
+	ck_assert(options.port == 1 && options.address_max == 2);
+	ck_assert_str_eq(options.file, "-q");
+	ck_assert_int_eq(options.history, 3);
 	EXPECT_CALLS("");
 }
 END_TEST
@@ -67,8 +70,13 @@ static const struct {
 	{"-n 1001", "-n 1001: must be a number from 0 to 1000"},
 	{"-t 86401", "-t 86401: must be a number from 0 to 86400"},
 	{"-q -p", "-p: needs a value"},
+	{"-qp", "-p: needs a value"},
 	{"-qy -p 1", "-y: is not an option"},
 	{"-h room", "room: is not an option"},
+	{"-q - -h", "-: is not an option"},
+	{"-- -h", "--: is not an option"},
+	{"-h --help", "--help: is not an option"},
+	{"''", "\"\": is not an option"},
 	{"-o1 -o2 -o3 -o4 -o5 -o6 -o7 -o8 -o9 -oa -ob -oc -od -oe -of -og -oh",
 	 "-o h: only 16 may be given"},
 	{"-o a -o http://a", "-o http://a" NO_HOST},

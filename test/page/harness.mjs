@@ -1,131 +1,263 @@
 // SPDX-License-Identifier: MIT
-// A chat server, a line to it that can be cut, and Chromium.
+// A chat server, a line to it that can be cut, and people with browsers.
+import assert from "node:assert/strict";
 import {spawn} from "node:child_process";
 import {once} from "node:events";
 import net from "node:net";
+import {after, test as nodeTest} from "node:test";
+import {setTimeout as delay} from "node:timers/promises";
 import axe from "axe-core";
-import {chromium} from "playwright-core";
+import {BROWSER, startBrowser} from "./browsers.mjs";
 
-const CHAT = new URL("../../chat", import.meta.url).pathname;
-export const WAIT = 45e3;  // ms that anything may take before a test fails
+export {BROWSER};
+export const CHAT = process.env.CHAT ?? new URL("../../chat", import.meta.url).pathname;
+export const WAIT = Number(process.env.WAIT ?? 45e3);  // ms that anything may take before a test fails
 
+// ---- Tests ----
+const ends = [];            // of all that a test has started
+const pages = new Set();    // that are open
+let shared;                 // the browser of all people who have no other
+
+after(async () => { await (await shared)?.close(); });
+
+// A test, after which all that it has started ends; no page may have failed.
+// skip: the sentence that says why it is not run, if so.
+export function test(name, body, {skip = false} = {}) {
+	nodeTest(name, {timeout: 4 * WAIT, skip}, async () => {
+		try {
+			await body();
+			for (const page of pages)
+				assert.deepEqual(page.errors, []);
+		} finally {
+			for (const end of ends.splice(0).reverse())
+				await end();
+		}
+	});
+}
+
+export function afterTest(end) { ends.push(end); }
+
+// Why a test is not run, if it needs what only some browsers' protocols can do.
+export const onlyIn = (browsers, why) => ({skip: browsers.includes(BROWSER) ? false : why});
+
+// ---- Servers and lines ----
 export async function startChat(...options) {
 	const child = spawn(CHAT, ["-a", "127.0.0.1", "-q", "-p", "0", ...options],
 			    {stdio: ["ignore", "pipe", "inherit"]});
-	const [line] = await once(child.stdout, "data");
-	const url = String(line).match(/http:\S+/)[0];
-
-	// a test that fails must neither leave it behind nor wait for it
-	process.setMaxListeners(0).on("exit", () => child.kill());
-	child.unref();
-	child.stdout.destroy();
-	return {
+	const [text] = await once(child.stdout, "data");
+	const url = String(text).match(/http:\S+/)[0];
+	const ended = once(child, "exit");
+	const chat = {
 		url, port: new URL(url).port,
 		pause() { child.kill("SIGSTOP"); },
 		resume() { child.kill("SIGCONT"); },
 		async stop(signal = "SIGTERM") {
-			child.ref();
 			child.kill(signal);
-			await once(child, "exit");
+			child.kill("SIGCONT");
+			await ended;
 		},
 	};
+
+	ends.push(() => chat.stop("SIGKILL"));
+	process.setMaxListeners(0).on("exit", () => child.kill("SIGKILL"));
+	return chat;
 }
 
-// A TCP line to a server.  With a prefix it is a proxy that has the room at
-// /prefix/; cut() ends all connections and refuses new ones until mend().
-export async function line(port, prefix = "") {
+// A TCP line to the port of a server, or a proxy that has several of them at
+// paths: {"kitchen": port, "garden": port}.  cut() ends all connections and
+// refuses new ones until mend().  While it is deaf, the server hears its clients
+// and they do not hear it.
+export async function line(ports) {
 	const sockets = new Set();
-	let whole = true;
+	let whole = true, deaf = false;
 	const server = net.createServer(from => {
-		const to = net.connect(port, "127.0.0.1");
-
-		for (const s of [from, to]) {
-			sockets.add(s);
-			s.on("error", () => {});
-			s.on("close", () => { sockets.delete(s); from.destroy(); to.destroy(); });
-		}
+		from.on("error", () => {});
 		if (!whole)
 			return from.destroy();
-		if (prefix)
-			from.once("data", data => {
-				to.write(String(data).replace(`GET /${prefix}/`, "GET /"));
-				from.pipe(to);
-			});
-		else
+		from.once("data", data => {
+			const [, path] = String(data).match(/^\w+ \/([^/ ]+)\//) ?? [];
+			const known = typeof ports === "object" && path in ports;
+			const to = net.connect(known ? ports[path] : ports, "127.0.0.1");
+
+			for (const socket of [from, to]) {
+				sockets.add(socket);
+				socket.on("error", () => {});
+				socket.on("close", () => { sockets.delete(socket); from.destroy(); to.destroy(); });
+			}
+			to.write(known ? String(data).replace(`/${path}/`, "/") : data);
 			from.pipe(to);
-		to.pipe(from);
+			to.on("data", answer => { if (!deaf) from.write(answer); });
+		});
 	});
 
 	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
-	server.unref();
-	return {
+	const wire = {
 		url: `http://127.0.0.1:${server.address().port}/`,
-		cut() { whole = false; for (const s of sockets) s.destroy(); },
-		mend() { whole = true; },
-		stop() { for (const s of sockets) s.destroy(); server.close(); },
+		cut() { whole = false; for (const socket of sockets) socket.destroy(); },
+		mend() { whole = true; deaf = false; },
+		deafen() { deaf = true; },
 	};
+	ends.push(() => { wire.cut(); server.close(); });
+	return wire;
 }
 
-export async function startBrowser(executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium") {
-	return await chromium.launch({
-		executablePath,
-		args: ["--no-sandbox", "--disable-gpu", "--disable-quic",
-		       "--no-first-run", "--disable-background-networking",
-		       "--disable-component-update", "--disable-sync"],
-	});
-}
-
-// A person: a browser window of their own, at the page.
-export async function person(browser, url, name, options = {}) {
-	const context = await browser.newContext({viewport: {width: 480, height: 640}, ...options});
-	const page = await context.newPage();
-
-	page.setDefaultTimeout(WAIT);
+// ---- People ----
+// A page and what it complains of.
+async function prepare(page, options) {
+	const note = text => {
+		// that a connection fails while a server is down is no error of ours
+		if (!/WebSocket connection|Failed to load resource|ERR_|ws:\/\/\S+ was interrupted|establish a connection/.test(text))
+			page.errors.push(text);
+	};
 	page.errors = [];
-	page.on("pageerror", e => page.errors.push(e.message));
-	page.on("console", m => {
-		// that a connection is refused while a server is down is no error of ours
-		if (m.type() === "error" && !/WebSocket connection|ERR_/.test(m.text()))
-			page.errors.push(m.text());
-	});
+	page.on("pageerror", e => note(e.message));
+	page.on("console", m => { if (m.type() === "error") note(m.text()); });
+	pages.add(page);
+	await page.setViewport(options.viewport ?? {width: 480, height: 640});
+	if (options.scheme)
+		await page.emulateMediaFeatures([{name: "prefers-color-scheme", value: options.scheme}]);
+	if (options.login)
+		await page.authenticate(options.login);
 	if (options.clock)
-		await page.clock.install();
-	await page.goto(url);
-	if (name)
-		await page.getByLabel("Name").fill(name);
-	await page.getByText(/Connected, \d+ here/).waitFor();
+		await page.evaluateOnNewDocument(fakeClock);
+	if (options.before)
+		await page.evaluateOnNewDocument(options.before, ...options.args ?? []);
 	return page;
 }
 
-// As our page says it.
-export function shaped(name, text, time, id = `${name}.${text}.${time}`) {
-	return JSON.stringify({id, name, text, time});
+// A person with a browser of their own, who opens the page; with a name they are
+// in the room when it returns.  options: the viewport, a color scheme, a login,
+// a fake clock, a function that runs before the page's script, another browser.
+export async function person(url, name, options = {}) {
+	const browser = options.browser ?? await (shared ??= startBrowser());
+	const page = await browser.newPage();
+
+	page.leave = async () => { if (pages.delete(page)) await browser.end(page); };
+	ends.push(page.leave);
+	await prepare(page, options);
+	await page.goto(url);
+	if (name !== undefined) {
+		await seePeople(page);
+		await fill(page, "#name", name);
+	}
+	return page;
 }
 
-export async function say(page, text) {
-	await page.getByLabel("Message", {exact: true}).fill(text);
-	await page.getByLabel("Message", {exact: true}).press("Enter");
+// One more window of the same person.
+export async function openTab(page, url, options = {}) {
+	const tab = await (await shared).newTab(page);
+
+	tab.leave = async () => { if (pages.delete(tab)) await tab.close(); };
+	await prepare(tab, options);
+	await tab.goto(url);
+	return tab;
 }
 
-// The texts on a page, once the last of them is there and confirmed.
+// The same window twice, as the browser's "Duplicate" makes it: what is kept for
+// a window is copied.
+export async function duplicate(page) {
+	const opened = new Promise(done => page.once("popup", done));
+	await page.evaluate(() => { window.open(location.href, "", "popup"); });
+	const copy = await opened;
+
+	copy.leave = async () => { if (pages.delete(copy)) await copy.close(); };
+	return await prepare(copy, {});
+}
+
+// A browser with other settings, for one test.
+export async function otherBrowser(settings) {
+	const browser = await startBrowser(settings);
+	ends.push(() => browser.close());
+	return browser;
+}
+
+// Opens a tab in front of a page's, which hides it, and closes that again.
+export async function hide(page) {
+	const opened = new Promise(done => page.once("popup", done));
+	await page.evaluate(() => { window.open("about:blank"); });
+	page.front = await opened;
+	await until(page, () => document.hidden);
+}
+
+export async function look(page) {
+	await page.front.close();
+	await page.bringToFront();
+	await until(page, () => !document.hidden);
+}
+
+// ---- What a page shows ----
+// Asks a page until the answer is yes, or anything else that is true; returns it.
+export async function until(page, question, ...args) {
+	const end = Date.now() + WAIT;
+
+	for (;;) {
+		// while a page is loaded there is nobody to ask
+		const answer = await page.evaluate(question, ...args).catch(error => {
+			if (Date.now() > end)
+				throw error;
+		});
+		if (answer)
+			return answer;
+		if (Date.now() > end)
+			assert.fail(`In vain: ${question} (${args.join(", ")}); the page shows: ${
+				await page.evaluate(() => document.body.innerText)}`);
+		await delay(20);
+	}
+}
+
+// Waits until something is true of what the test itself knows.
+export async function eventually(question) {
+	for (const end = Date.now() + WAIT; !question(); await delay(10))
+		assert.ok(Date.now() < end, `In vain: ${question}`);
+}
+
+// Waits until an element shows a text, given as a string that it contains or as
+// a pattern; returns all of its text.
+export async function see(page, text, selector = "body") {
+	return await until(page, (where, source, exact) => {
+		for (const e of document.querySelectorAll(where)) {
+			if (e.checkVisibility() && (exact ? e.innerText.includes(source) : new RegExp(source).test(e.innerText)))
+				return e.innerText;
+		}
+		return false;
+	}, selector, text.source ?? text, typeof text === "string");
+}
+
+// Waits until a page is in the room, with n people, if given.
+export const seePeople = (page, n) => see(page, new RegExp(`^Connected · ${n ?? "\\d+"} p`), "#words");
+export const seeLost = page => see(page, /Trying again in \d+\ss/, "#status");
+
+// The texts of the elements.
+export const list = (page, selector) => page.evaluate(s =>
+	Array.from(document.querySelectorAll(s), e => e.textContent), selector);
+
+export const count = (page, selector) => page.evaluate(s => document.querySelectorAll(s).length, selector);
+
+export const visible = (page, selector) => page.evaluate(s =>
+	document.querySelector(s)?.checkVisibility() ?? false, selector);
+
+export const value = (page, selector) => page.evaluate(s => document.querySelector(s).value, selector);
+
+export const style = (page, selector, property) => page.evaluate((s, p) =>
+	getComputedStyle(document.querySelector(s))[p], selector, property);
+
+// The texts on a page, once it shows the last of them, confirmed by the server.
 export async function texts(page, last) {
-	await page.locator("#list p").getByText(last, {exact: true}).last().waitFor();
-	return await page.locator("#list p").allTextContents();
+	return await until(page, words => {
+		const shown = Array.from(document.querySelectorAll("#list p"), p => p.textContent);
+		return shown.includes(words) && shown;
+	}, last);
 }
 
-// What a program that is no page of ours says.
-export async function sayRaw(page, url, ...messages) {
-	await page.evaluate(([address, list]) => new Promise(done => {
-		const socket = new WebSocket(address);
-		socket.onclose = done;
-		socket.onopen = () => {
-			for (const m of list)
-				socket.send(typeof m === "string" ? m : new Uint8Array(m));
-			socket.close(1000);
-		};
-	}), [url.replace("http", "ws"), messages]);
+// The lines in the list that nobody has said, without those of dates.
+export async function notes(page) {
+	return (await list(page, "#list li.note")).filter(text => !/\d{4}$/.test(text));
 }
+
+// What is wider than its place.
+export const sideways = (page, parts = "html, main, form, header, li") => page.evaluate(selector =>
+	[...document.querySelectorAll(selector)].filter(e => e.scrollWidth > e.clientWidth).map(e => e.tagName), parts);
 
 // What axe finds wrong with a page, by WCAG 2.2 and its own best practices.
 export async function violations(page) {
@@ -134,8 +266,89 @@ export async function violations(page) {
 	return found.violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(" ")}`);
 }
 
-// What holds more than its width.
-export async function sideways(page, parts = "html, main, form, header, li") {
-	return await page.evaluate(selector => [...document.querySelectorAll(selector)]
-		.filter(e => e.scrollWidth > e.clientWidth).map(e => e.tagName), parts);
+// ---- What people do ----
+// Puts a text into a field, as if pasted over what is there.
+export async function fill(page, selector, text) {
+	await page.evaluate((s, words) => {
+		const field = document.querySelector(s);
+		field.focus();
+		field.value = words;
+		for (const type of ["input", "change"])
+			field.dispatchEvent(new Event(type, {bubbles: true}));
+	}, selector, text);
 }
+
+export async function say(page, text) {
+	await fill(page, "#text", text);
+	await page.keyboard.press("Enter");
+}
+
+// Presses a key in a field.
+export async function press(page, selector, key) {
+	await page.evaluate(s => document.querySelector(s).focus(), selector);
+	await page.keyboard.press(key);
+}
+
+// A message as our page says it.
+export function shaped(name, text, time, id = `${name}.${text}.${time}`) {
+	return JSON.stringify({id, name, text, time});
+}
+
+// What a program that is no page of ours says: text, or bytes.
+export async function sayRaw(page, url, ...messages) {
+	await page.evaluate((address, all) => new Promise(done => {
+		const socket = new WebSocket(address);
+		socket.onclose = done;
+		socket.onopen = () => {
+			for (const m of all)
+				socket.send(typeof m === "string" ? m : new Uint8Array(m));
+			socket.close(1000);
+		};
+	}), url.replace("http", "ws"), messages);
+}
+
+// ---- Time ----
+// Runs before the page's script, so that its time is the test's to move.
+function fakeClock() {
+	const RealDate = Date, timers = new Map();
+	let shift = 0, stopped = 0, last = 0;
+	const now = () => stopped || RealDate.now() + shift;
+	const start = (run, ms, args, every) => {
+		timers.set(++last, {at: now() + (ms || 0), run: () => run(...args), every});
+		return last;
+	};
+	const move = ms => { if (stopped) stopped += ms; else shift += ms; };
+	const runDue = () => {
+		for (const [id, timer] of [...timers].sort((a, b) => a[1].at - b[1].at)) {
+			if (timer.at > now() || !timers.has(id))
+				continue;
+			if (timer.every)
+				timer.at = now() + timer.every;
+			else
+				timers.delete(id);
+			timer.run();
+		}
+	};
+
+	setInterval(runDue, 10);
+	window.Date = class extends RealDate {
+		constructor(...parts) { super(...(parts.length ? parts : [now()])); }
+		static now() { return now(); }
+	};
+	performance.now = () => now() - performance.timeOrigin;
+	window.setTimeout = (run, ms, ...args) => start(run, ms, args);
+	window.setInterval = (run, ms, ...args) => start(run, ms, args, ms || 1);
+	window.clearTimeout = window.clearInterval = id => timers.delete(id);
+	window.clock = {
+		forward(ms) { move(ms); runDue(); },
+		stop() { stopped = now(); },
+		// a phone that sleeps: time goes on, and no timer runs
+		sleep(ms) { move(ms); for (const timer of timers.values()) timer.at += ms; },
+	};
+}
+
+export const clock = {
+	forward: (page, ms) => page.evaluate(t => window.clock.forward(t), ms),
+	stop: page => page.evaluate(() => window.clock.stop()),
+	sleep: (page, ms) => page.evaluate(t => window.clock.sleep(t), ms),
+};

@@ -1,62 +1,106 @@
 // SPDX-License-Identifier: MIT
-// What phones, laptops and small windows show, in test/page/shots/, to be looked
-// at.  With an argument it makes the README's picture anew:
-//     make && node test/page/picture.mjs readme
-import {person, say, sayRaw, startBrowser, startChat, texts} from "./harness.mjs";
+// What phones, laptops and wide screens show, in test/page/shots/, to be looked
+// at.  With README=1 it makes the README's picture anew.
+import {mkdirSync} from "node:fs";
+import {line, fill, otherBrowser, person, say, sayRaw, see, seeLost, shaped, startChat, test, texts} from "./harness.mjs";
 
-const shots = name => new URL(`shots/${name}.png`, import.meta.url).pathname;
-const browser = await startBrowser();
-const chat = await startChat();
-const size = {viewport: {width: 420, height: 500}};
-const ann = await person(browser, chat.url, "Ann", size);
-const bob = await person(browser, chat.url, "Bob", {...size, colorScheme: "dark"});
+const shot = name => new URL(`shots/${name}.png`, import.meta.url).pathname;
+mkdirSync(shot("").replace(/[^/]*$/, ""), {recursive: true});
 
-const talk = [
-	[ann, "Hello! Is anybody on this network?"],
-	[bob, "Yes, on the other side of the wall. What is this running on?"],
-	[ann, "The old router in the cupboard. It is one small C program."],
-	[bob, "And I only had to open a page :-)"],
-];
-for (const [who, text] of talk) {
-	await say(who, text);
-	await texts(ann, text);
-	await texts(bob, text);
+async function saySeen(page, text) {
+	await say(page, text);
+	await texts(page, text.trim());
 }
-await say(ann, "That is the idea.");
-await texts(bob, "That is the idea.");
-await bob.getByLabel("Message", {exact: true}).fill("So who else is");
 
-const halves = await Promise.all([ann, bob].map(async p =>
-	`data:image/png;base64,${(await p.screenshot()).toString("base64")}`));
-const frame = await browser.newPage({viewport: {width: 900, height: 540}});
-await frame.setContent(`<body style="margin:20px; display:flex; gap:20px; background:#8a94a0">${
-	halves.map(s => `<img src="${s}" style="border-radius:8px; box-shadow:0 4px 16px #0008">`).join("")}`);
-await frame.screenshot({path: process.argv[2] ? shots("../two-windows") : shots("two-windows")});
+test("two windows side by side, as in the README", async () => {
+	const chat = await startChat();
+	const viewport = {width: 420, height: 500};
+	const ann = await person(chat.url, "Ann", {viewport});
+	const bob = await person(chat.url, "Bob", {viewport, scheme: "dark"});
 
-for (const [name, options] of Object.entries({
-	phone: {viewport: {width: 390, height: 844}, deviceScaleFactor: 2},
-	small: {viewport: {width: 320, height: 568}},
-	zoomed: {viewport: {width: 320, height: 256}},
-	laptop: {viewport: {width: 1280, height: 800}},
+	await saySeen(ann, "Hello! Is anybody on this network?");
+	await texts(bob, "Hello! Is anybody on this network?");
+	await saySeen(bob, "Yes, on the other side of the wall. What is this running on?");
+	await texts(ann, "Yes, on the other side of the wall. What is this running on?");
+	await saySeen(ann, "The old router in the cupboard. It is one small C program.");
+	await texts(bob, "The old router in the cupboard. It is one small C program.");
+	await saySeen(bob, "And I only had to open a page :-)");
+	await texts(ann, "And I only had to open a page :-)");
+	await saySeen(ann, "That is the idea.");
+	await texts(bob, "That is the idea.");
+	await fill(bob, "#text", "So who else is");
+	const halves = [];
+	for (const page of [ann, bob])
+		halves.push(`data:image/png;base64,${await page.screenshot({encoding: "base64"})}`);
+	await ann.setViewport({width: 900, height: 540});
+	await ann.goto("about:blank");
+	await ann.setContent(`<body style="margin:20px; display:flex; gap:20px; background:#8a94a0">${
+		halves.map(s => `<img src="${s}" style="border-radius:8px; box-shadow:0 4px 16px #0008">`).join("")}`);
+	await ann.screenshot({path: shot(process.env.README ? "../two-windows" : "two-windows")});
+});
+
+// A talk that has one of everything.
+async function talk(url) {
+	const bob = await person(url, "Bob");
+	const day = Date.now() - 86400e3;
+
+	await sayRaw(bob, url, shaped("Eve", "Who brings the board tomorrow?", day),
+		     shaped("Eve", "And a second sentence, a little later.", day + 20e3),
+		     shaped("سارة", "مرحبا بالجميع", day + 40e3), "board 7: 21.5 °C", "board 7: 21.6 °C");
+	await saySeen(bob, "I do. Ann, the loop is\n```\nfor (i = 0; i < n; i++)\n\tblink(i);\n```\nas before.");
+	await saySeen(bob, "See https://www.rfc-editor.org/rfc/rfc6455 for all that.");
+	return bob;
+}
+
+for (const [name, viewport] of Object.entries({
+	"320": {width: 320, height: 568}, "390": {width: 390, height: 844, deviceScaleFactor: 2},
+	"768": {width: 768, height: 1024}, "1100": {width: 1100, height: 800}, "2560": {width: 2560, height: 1440},
+	"zoomed-200": {width: 640, height: 400, deviceScaleFactor: 2},
+	"zoomed-400": {width: 320, height: 200, deviceScaleFactor: 4},
 }))
-	for (const colorScheme of ["light", "dark"]) {
-		const eve = await person(browser, chat.url, "Eve", {...options, colorScheme});
+	for (const scheme of ["light", "dark"])
+		test(`a talk, ${name}, ${scheme}`, async () => {
+			const chat = await startChat();
+			const ann = await person(chat.url, "Ann", {viewport, scheme});
 
-		await say(eve, "I am here too, with a link: https://www.rfc-editor.org/rfc/rfc6455");
-		await texts(eve, "I am here too, with a link: https://www.rfc-editor.org/rfc/rfc6455");
-		await say(eve, "And a second line.");
-		await texts(eve, "And a second line.");
-		await eve.screenshot({path: shots(`${name}-${colorScheme}`)});
-		await eve.context().close();
-	}
-await ann.locator("main").evaluate(e => { e.scrollTop = 0; });
-await sayRaw(bob, chat.url, "plain text from a sensor: 21.5 C");
-await ann.getByRole("button", {name: "1 new"}).waitFor();
-await ann.getByLabel("Message", {exact: true}).fill("long ".repeat(790));
-await ann.screenshot({path: shots("scrolled-and-long")});
-await chat.stop();
-await ann.getByText(/reconnecting in/).waitFor();
-await say(ann, "Is anybody there?");
-await ann.screenshot({path: shots("away")});
-await browser.close();
-console.log("pictures of the page: test/page/shots/");
+			await ann.screenshot({path: shot(`${name}-${scheme}-empty`)});
+			await talk(chat.url);
+			await saySeen(ann, "ok");
+			await ann.screenshot({path: shot(`${name}-${scheme}`)});
+		});
+
+for (const [name, settings] of Object.entries({"forced-colours": {forcedColors: true}, "large-text": {textSize: 32}}))
+	test(`a talk, ${name}`, async () => {
+		const chat = await startChat();
+		const ann = await person(chat.url, "Ann", {viewport: {width: 390, height: 844}, browser: await otherBrowser(settings)});
+
+		await talk(chat.url);
+		await saySeen(ann, "ok");
+		await ann.screenshot({path: shot(name)});
+	});
+
+for (const scheme of ["light", "dark"])
+	test(`trouble, ${scheme}`, async () => {
+		const chat = await startChat();
+		const wire = await line(chat.port);
+		const ann = await person(wire.url, "Ann", {viewport: {width: 390, height: 700}, scheme});
+		const bob = await talk(chat.url);
+
+		await sayRaw(bob, chat.url, "many\n".repeat(30));
+		await see(ann, "many", "#list li:last-child");
+		await ann.evaluate(() => { document.getElementById("room").scrollTop = 0; });
+		await sayRaw(bob, chat.url, "one more");
+		await see(ann, "1 new message", "#news");
+		await fill(ann, "#text", "long ".repeat(790));
+		await ann.screenshot({path: shot(`scrolled-and-long-${scheme}`)});
+		await fill(ann, "#text", "long ".repeat(890));
+		wire.cut();
+		await seeLost(ann);
+		await ann.screenshot({path: shot(`lost-and-too-long-${scheme}`)});
+		await say(ann, "Is anybody there?");
+		await ann.screenshot({path: shot(`lost-${scheme}`)});
+		const stranger = await person(chat.url, undefined, {viewport: {width: 390, height: 700}, scheme,
+			before: () => { window.WebSocket = class extends WebSocket { constructor() { super("ws://127.0.0.1:9"); } }; }});
+		await seeLost(stranger);
+		await stranger.screenshot({path: shot(`cannot-join-${scheme}`)});
+	});

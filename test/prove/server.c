@@ -157,14 +157,6 @@ static char *model_getenv(const char *name)
 	return any ? text : NULL;
 }
 
-static int model_getopt(int argc, char **argv, const char *letters)
-{
-	optarg = text;
-	optopt = any;
-	optind = between(1, argc);
-	return any ? -1 : between(0, 255);
-}
-
 /* vsnprintf(), inet_ntop(), http_head() and http_etag() write this: any text
    that fits in max bytes, with its 0.  Neither the formats nor their arguments
    are looked at. */
@@ -250,7 +242,6 @@ static const char *model_strerror(int error)
 #define socket(...)                  between(-1, 10)
 #define clock_gettime                model_clock_gettime
 #define getenv                       model_getenv
-#define getopt                       model_getopt
 #define strerror                     model_strerror
 
 #define main chat_main
