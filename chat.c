@@ -24,6 +24,11 @@
  * for newcomers, whose cursors start further back.  It cannot overflow: while a
  * read could overwrite bytes that the slowest client still needs, the server
  * reads from no client (see read_budget).
+ *
+ * Three-hour path (docs/course.md): run_once(), handle_ready(), receive(),
+ * handle_frames(), write_to(), flush(); broadcast(), next_chunk(),
+ * read_budget(), settle_congestion(); start_close(), client_drop(),
+ * load_store().
  */
 #include <arpa/inet.h>
 #include <assert.h>

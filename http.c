@@ -17,6 +17,9 @@
  * parsed part; 0: it needs more bytes; < 0: minus the status to answer with,
  * and r->fault names the broken rule.  A store_ or check_ function returns 0 or
  * minus a status.
+ *
+ * Three-hour path: http_parse(), parse_field(), check_handshake(),
+ * http_switch().
  */
 #include <assert.h>
 #include <stdio.h>

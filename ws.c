@@ -19,6 +19,8 @@
  * ws_decode() returns > 0: the index after a frame; 0: it needs more bytes;
  * < 0: minus the close code to answer with.  A check_ function returns 0 or
  * minus a close code.
+ *
+ * Three-hour path: ws_decode(), check_header(), keep_payload(), utf8_next().
  */
 #include "ws.h"
 

@@ -1,15 +1,29 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What README.md says, done: its experiments, its builds with their sizes, and
-its other clients.  Run in a copy of the tree, for it builds there."""
+"""What README.md and docs/ say, done: the experiments, the builds with their
+sizes, the other clients, the figures, the links and the functions that they
+name.  And their English.  Run in a copy of the tree, for it builds there."""
+import glob
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 
-text = open("README.md").read()
-done = {"experiments": 0, "builds": 0, "clients": 0}
+# Others make these; until they are there, links to them are not followed.
+PENDING = {"docs/operation.md", "test/page/phone.png"}
+
+readme = open("README.md").read()
+documents = {name: open(name).read()
+             for name in ["README.md", *sorted(glob.glob("docs/*.md"))]}
+done = dict.fromkeys(["experiments", "builds", "clients", "figures", "links",
+                      "functions"], 0)
+
+
+def fail(*words):
+    sys.exit("check-readme: " + " ".join(str(word) for word in words))
 
 
 def run(command, **more):
@@ -25,6 +39,12 @@ def server(*options):
     return room, re.search(r":(\d+)/", room.stdout.readline()).group(1)
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return str(s.getsockname()[1])
+
+
 def stop(room):
     room.send_signal(signal.SIGTERM)
     log = room.stderr.read()
@@ -32,60 +52,75 @@ def stop(room):
     return log
 
 
-def check_experiments():
+# ---- What the documents tell to do ----
+
+def steps(text):
     """Each "$ command", which may go on in deeper lines, and what it prints."""
-    room, port = server("-n", "0", "-t", "0")
-    functions = ""
     for block in re.findall(r"(?:^    .*\n)+", text, re.M):
         block = textwrap.dedent(block)
         for step in re.split(r"^\$ ", block, flags=re.M)[1:]:
             lines = step.splitlines()
             n = 1
-            while n < len(lines) and lines[n].startswith("  "):
+            while n < len(lines) and (lines[n].startswith("  ") and
+                                      lines[n - 1][-1:] in "|{&;"
+                                      or is_inside(lines[:n])):
                 n += 1
-            command = "\n".join(lines[:n]) + "\n"
-            wanted = "\n".join(lines[n:]).strip()
-            got = run((functions + command).replace("8080", port))
-            got = got.replace("\r", "").strip()
-            if got != wanted:
-                sys.exit("README: %s\nprints: %s\nnot: %s"
-                         % (command, got, wanted))
+            yield "\n".join(lines[:n]) + "\n", "\n".join(lines[n:]).strip()
+
+
+def is_inside(lines):
+    """Whether these lines begin a function that has not ended."""
+    return lines[0].endswith("() {") and lines[-1].strip() != "}"
+
+
+def check_experiments():
+    for name, text in documents.items():
+        room, port = server("-n", "0", "-t", "0")
+        functions, other = "", free_port()
+        for command, wanted in steps(text):
+            got = run((functions + command).replace("8080", port)
+                      .replace("8081", other)).replace("\r", "").strip()
+            pattern = re.escape(wanted).replace("…", ".+")
+            if not re.fullmatch(pattern, got):
+                fail(name, "says:", command, "prints:\n%s\nnot:\n%s"
+                     % (wanted, got))
             if re.match(r"\w+\(\) {", command):
                 functions += command
             done["experiments"] += 1
-    stop(room)
+        stop(room)
 
 
 def check_builds():
-    """Commands that build, and the table of them with their sizes."""
-    for command in re.findall(r"^    (make (?:[^#\n\\]|\\\n)*)", text, re.M):
-        if "&&" not in command:
-            run(command)
-            assert run("./chat -V").startswith("chat "), command
-            done["builds"] += 1
-    table = re.findall(r"^\| `(make[^`]*)` \| [\d,]+ \| ([\d,]+) KB \|", text,
+    """The table of builds with their sizes, and the static one."""
+    table = re.findall(r"^\| `(make[^`]*)` \| [\d,]+ \| ([\d,]+) KB \|", readme,
                        re.M)
     for command, size in table:
         run(command)
         counted = int(run("size chat").splitlines()[1].split()[3]) / 1024
         size = int(size.replace(",", ""))
         if not 0.95 * size < counted <= 1.05 * size:
-            sys.exit("README: %s has %d KB, not %d" % (command, counted, size))
+            fail(command, "has %d KB, not %d" % (counted, size))
         done["builds"] += 1
-    assert done["builds"] > 7
+    assert len(table) > 3
+    run("make CC=musl-gcc CFLAGS=-Os LDFLAGS=-static")
+    run("strip -o static chat")
+    expect_figure(r"([\d,]+) KB as a static",
+                  os.path.getsize("static") / 1024, 4)
+    done["builds"] += 1
     run("make")
 
 
 def check_clients():
     """The Python that is there, and contrib/say: both must be heard."""
     room, port = server("-t", "0")
-    program = re.search(r"```python\n(.*?)```", text, re.S).group(1)
+    program = re.search(r"```python\n(.*?)```", documents["docs/protocol.md"],
+                        re.S).group(1)
     python = subprocess.Popen(
         ["/usr/bin/python3", "-u", "-c", program.replace("8080", port)],
         stdout=subprocess.PIPE, text=True)
     while python.stdout.readline() != "Hello from Python\n":
         assert python.poll() is None
-    run(re.search(r"^    (sh contrib/say .*)$", text, re.M).group(1)
+    run(re.search(r"^    (sh contrib/say .*)$", readme, re.M).group(1)
         .replace("8080", port))
     while not re.fullmatch(r"\d+ 21.5\n", python.stdout.readline()):
         assert python.poll() is None
@@ -95,8 +130,184 @@ def check_clients():
     assert "Client disconnected: closed" in stop(room)
 
 
+# ---- Figures ----
+
+def expect_figure(pattern, value, tolerance=0):
+    """The figure in README.md must be this, or differ by so much."""
+    found = re.findall(pattern, readme)
+    if not found:
+        fail("README.md has no figure like", pattern)
+    for text in found:
+        if abs(int(text.replace(",", "")) - value) > tolerance:
+            fail("README.md has %s, not %d, for %s" % (text, value, pattern))
+        done["figures"] += 1
+
+
+def code_lines(source):
+    """Lines that have more than a comment or a brace."""
+    source = re.sub(r'("(?:\\.|[^"\\\n])*")|/\*.*?\*/',
+                    lambda m: m.group(1) or "\n" * m.group().count("\n"),
+                    source, flags=re.S)
+    return sum(line.strip() not in ("", "{", "}", "};")
+               for line in source.splitlines())
+
+
+def check_figures():
+    sources = [open(name).read() for name in glob.glob("*.[ch]")]
+    lines = sum(source.count("\n") for source in sources)
+    # rounded to hundreds, since each change of the code changes them
+    expect_figure(r"([\d,]+) lines of C", lines, 50)
+    expect_figure(r"([\d,]+) without\s+comments",
+                  sum(code_lines(source) for source in sources), 50)
+    # defaults, as the program has them
+    manual = open("chat.1").read()
+    for letter, preset in re.findall(r"^  -(\w) .*\(default: (\d+)\)",
+                                     run("./chat -h"), re.M):
+        row = re.search(r"^\| `-%s .*\| ([\d,]+) \|$" % letter, readme, re.M)
+        if row is None or row.group(1).replace(",", "") != preset:
+            fail("the default of -%s is %s" % (letter, preset))
+        part = re.search(r"^\.It Fl %s .*?^\.(?:It|El)" % letter, manual,
+                         re.M | re.S).group()
+        if "The default is %s." % preset not in part:
+            fail("chat.1 does not say that the default of -%s is %s"
+                 % (letter, preset))
+        done["figures"] += 1
+    # the times of the course
+    course = documents["docs/course.md"]
+    minutes = sum(map(int, re.findall(r"\*Time\*: (\d+) minutes", course)))
+    words = "seven eight nine ten eleven twelve thirteen".split()
+    if "about %s hours" % words[round(minutes / 60) - 7] not in course:
+        fail("the stops take %d minutes in all" % minutes)
+    path = sum(map(int, re.findall(r"^\| (\d+) \| ", course, re.M)))
+    if path != 180:
+        fail("the three-hour path takes %d minutes" % path)
+    for exercise in re.findall(r"^(\w+)  *(?:green|red) ",
+                               open("test/exercises/list").read(), re.M):
+        text = course.partition("*Exercise* `%s`" % exercise)[2]
+        if "*Hint*" not in re.split(r"\n\n|\n## ", text)[0]:
+            fail("docs/course.md has no exercise with a hint:", exercise)
+    done["figures"] += 2
+    if readme.count("\n") > 170:
+        fail("README.md has more than 170 lines")
+
+
+# ---- Links and names ----
+
+def anchors(text):
+    """As GitHub makes them of headings."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+def check_links():
+    for name, text in documents.items():
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            if re.match(r"https?:", target):
+                continue
+            path, _, anchor = target.partition("#")
+            path = os.path.normpath(
+                os.path.join(os.path.dirname(name), path)) if path else name
+            if path in PENDING and not os.path.exists(path):
+                continue
+            if not os.path.exists(path):
+                fail(name, "links to", path, "which is not there")
+            if anchor and anchor not in anchors(open(path).read()):
+                fail(name, "links to", target, "which has no such heading")
+            done["links"] += 1
+
+
+def check_functions():
+    """A function that is named is in a source; one that is named "in" a file
+    is in that."""
+    sources = {name: open(name).read() for name in
+               [*glob.glob("*.[ch]"), "index.html",
+                *glob.glob("test/**/*.[ch]", recursive=True),
+                *glob.glob("test/exercises/*.py")]}
+    for name, text in documents.items():
+        for function in set(re.findall(r"`(\w+)\(\)`", text)):
+            if not any(re.search(r"\b%s\(" % function, source)
+                       for source in sources.values()):
+                fail(name, "names %s(), which is nowhere" % function)
+            done["functions"] += 1
+        for functions, source in re.findall(
+                r"((?:`\w+\(\)`,?\s+(?:and\s+)?)+)in\s+`(\w+\.\w)`", text):
+            for function in re.findall(r"`(\w+)\(", functions):
+                if not re.search(r"^\w.*\b%s\(" % function, sources[source],
+                                 re.M):
+                    fail(name, "names %s(), which is not in %s"
+                         % (function, source))
+    for source in ("chat.c", "http.c", "ws.c", "sha1.c", "base64.c"):
+        mark = re.search(r"Three-hour path[^:]*:(.*?)(?:\*/|\n \*\n)",
+                         sources[source], re.S)
+        row = re.search(r"^\| \d+ \| [^|\n]*in `%s`" % source,
+                        documents["docs/course.md"], re.M)
+        if mark is None:
+            fail(source, "does not name its part of the three-hour path")
+        for function in re.findall(r"(\w+)\(\)", mark.group(1)):
+            if not re.search(r"^\| \d+ \| .*`%s\(\)`" % function,
+                             documents["docs/course.md"], re.M):
+                fail(source, "names %s(), the course does not" % function)
+
+
+# ---- English ----
+
+# What test/README.md and others may say, but a reader has to read twice.
+CLUMSY = """lest shall nobody everybody whoever whatsoever thereof hence
+    thus herein simply obviously trivial trivially easily basically utilize
+    leverage nor""".split()
+SENTENCE_MAX = 36  # words
+
+
+def prose(text):
+    """The sentences of a document, without code, tables' frames and links."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    text = re.sub(r"^    .*$", "", text, flags=re.M)
+    text = re.sub(r"<[^>]*>", "", text)
+    text = re.sub(r"`[^`]*`", "X", text)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return text.replace("*", "")
+
+
+def check_english():
+    known = set(open("test/words").read().split())
+    others = {"CHANGELOG.md": prose(open("CHANGELOG.md").read()),
+              "test/README.md": prose(open("test/README.md").read()),
+              "chat.1": run("mandoc -T utf8 chat.1 | col -bx").replace("‐\n", "")}
+    for name, plain in [*others.items(), *((name, prose(text)) for name, text
+                                           in documents.items())]:
+        words = run("aspell list -l en --encoding utf-8", input=plain)
+        unknown = sorted(set(words.split()) - known)
+        if unknown:
+            fail(name, "has words that neither aspell nor test/words knows:",
+                 *unknown)
+    for name, text in documents.items():
+        plain = prose(text)
+        for word in CLUMSY:
+            if re.search(r"\b%s\b" % word, plain, re.I):
+                fail(name, "says", word)
+        twice = re.search(r"\b([a-z]+)\s+\1\b", plain)
+        if twice:
+            fail(name, "says", repr(twice.group()))
+        for paragraph in re.split(r"\n\s*\n|\n[-|\d]|\|", plain):
+            for sentence in re.split(r"[.:;?!]\s", paragraph):
+                if len(sentence.split()) > SENTENCE_MAX:
+                    fail(name, "has a long sentence:",
+                         " ".join(sentence.split()))
+        for number, line in enumerate(text.splitlines(), 1):
+            if len(line) > 95 and not line.startswith(("|", "!", "    ")):
+                fail(name, "line", number, "is longer than 95 characters")
+
+
+check_links()
+check_functions()
+check_english()
+check_figures()
 check_experiments()
 check_builds()
 check_clients()
-print("check-readme: %(experiments)d experiments, %(builds)d builds and "
-      "%(clients)d clients do what README.md says" % done)
+print("check-readme: %(experiments)d experiments, %(builds)d builds, "
+      "%(clients)d clients, %(figures)d figures, %(links)d links and "
+      "%(functions)d functions are as README.md and docs/ say" % done
+      + "".join("; %s is not there yet" % name for name in sorted(PENDING)
+                if not os.path.exists(name)))
