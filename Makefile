@@ -68,8 +68,8 @@ uninstall:
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/chat share/man/man1/chat.1
 clean:
 	rm -rf chat $(OBJECTS) *.inc *.tmp test/build
-CHECKS = abuse analyze bench check check-page check-proxy check-readme \
-	coverage cross faults fmt fuzz loss model mutate prove sanitize soak
+CHECKS = abuse analyze bench board check check-page check-proxy \
+	check-readme coverage cross faults fmt fuzz loss model mutate prove sanitize soak
 $(CHECKS): chat
 	$(MAKE) -f test/Makefile $@
 always:
