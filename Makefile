@@ -3,6 +3,7 @@
 CC = cc
 CFLAGS = -O2
 PREFIX = /usr/local
+UNITS = /etc/systemd/system
 STANDARD = -std=c99 -D_POSIX_C_SOURCE=200809L
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wstrict-prototypes -Wmissing-prototypes
@@ -64,12 +65,17 @@ install: # installs the existing build, and builds only if there is none
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
 	cp chat $(DESTDIR)$(PREFIX)/bin/
 	cp chat.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	! test -d $(DESTDIR)$(UNITS) || for unit in chat.service chat.socket; \
+	do sed 's|/usr/local/|$(PREFIX)/|' contrib/$$unit \
+	> $(DESTDIR)$(UNITS)/$$unit || exit 1; done
 uninstall:
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/chat share/man/man1/chat.1
+	rm -f $(DESTDIR)$(UNITS)/chat.service $(DESTDIR)$(UNITS)/chat.socket
 clean:
 	rm -rf chat $(OBJECTS) *.inc *.tmp test/build
 CHECKS = abuse analyze bench board check check-page check-proxy \
-	check-readme coverage cross faults fmt fuzz loss model mutate prove sanitize soak
+	check-readme check-start coverage cross faults fmt fuzz loss \
+	model mutate prove sanitize soak
 $(CHECKS): chat
 	$(MAKE) -f test/Makefile $@
 always:

@@ -2,6 +2,7 @@
 """What the tests in Python share: a client of the room, and how they fail."""
 import base64
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -16,9 +17,17 @@ def need(truth, *why):
 
 def run(*command, **more):
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, **more)
+                          stderr=subprocess.STDOUT, timeout=LIMIT, **more)
     need(done.returncode == 0, *command, "failed:", done.stdout)
     return done.stdout
+
+
+def recipe(title):
+    """The commands of a section of docs/operation.md."""
+    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    with open(top + "/docs/operation.md") as file:
+        section = file.read().split("\n## " + title)[1].split("\n## ")[0]
+    return re.findall(r"^    (.*)$", section, re.M)
 
 
 class Member:
