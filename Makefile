@@ -74,7 +74,7 @@ uninstall:
 clean:
 	rm -rf chat $(OBJECTS) *.inc *.tmp test/build
 CHECKS = abuse analyze bench board check check-page check-proxy \
-	check-readme check-start coverage cross faults fmt fuzz loss \
+	check-readme check-start check-watch coverage cross faults fmt fuzz loss \
 	model mutate prove sanitize soak
 $(CHECKS): chat
 	$(MAKE) -f test/Makefile $@
