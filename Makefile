@@ -71,12 +71,24 @@ install: # installs the existing build, and builds only if there is none
 uninstall:
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/chat share/man/man1/chat.1
 	rm -f $(DESTDIR)$(UNITS)/chat.service $(DESTDIR)$(UNITS)/chat.socket
+# What git knows, with the version of chat.c and the date of the commit in the
+# packages; the same bytes each time.  Needs git, and GNU's tar.
+dist:
+	version=`sed -n 's/^#define VERSION "\(.*\)"/\1/p' chat.c`; \
+	name=chat-$$version date=`git log -1 --format=%cD`; rm -rf dist.tmp && \
+	mkdir dist.tmp && git archive --prefix=$$name/ HEAD | \
+	tar -x -f - -C dist.tmp && cd dist.tmp/$$name/contrib && \
+	sed -i "s/@VERSION@/$$version/; s/@DATE@/$$date/" alpine/APKBUILD \
+	debian/changelog openwrt/Makefile && cd ../.. && \
+	tar -c -f ../$$name.tar --sort=name --mtime="$$date" --owner=0 \
+	--group=0 --numeric-owner --mode=go=rX,u+rw $$name && cd .. && \
+	gzip -9 -n -f $$name.tar && rm -r dist.tmp && echo $$name.tar.gz
 clean:
-	rm -rf chat $(OBJECTS) *.inc *.tmp test/build
-CHECKS = abuse analyze bench board check check-page check-proxy \
+	rm -rf chat $(OBJECTS) *.inc *.tmp chat-*.tar.gz test/build
+CHECKS = abuse analyze bench board check check-package check-page check-proxy \
 	check-readme check-start check-watch coverage cross faults fmt fuzz loss \
 	model mutate prove sanitize soak
 $(CHECKS): chat
 	$(MAKE) -f test/Makefile $@
 always:
-.PHONY: always install uninstall clean $(CHECKS)
+.PHONY: always dist install uninstall clean $(CHECKS)
