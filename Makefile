@@ -3,6 +3,7 @@
 CC = cc
 CFLAGS = -O2
 PREFIX = /usr/local
+UNITS = /etc/systemd/system
 STANDARD = -std=c99 -D_POSIX_C_SOURCE=200809L
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wstrict-prototypes -Wmissing-prototypes
@@ -64,14 +65,31 @@ install: # installs the existing build, and builds only if there is none
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
 	cp chat $(DESTDIR)$(PREFIX)/bin/
 	cp chat.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	! test -d $(DESTDIR)$(UNITS) || for unit in chat.service chat.socket; \
+	do sed 's|/usr/local/|$(PREFIX)/|' contrib/$$unit \
+	> $(DESTDIR)$(UNITS)/$$unit || exit 1; done
 uninstall:
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/chat share/man/man1/chat.1
+	rm -f $(DESTDIR)$(UNITS)/chat.service $(DESTDIR)$(UNITS)/chat.socket
+# What git knows, with the version of chat.c and the date of the commit in the
+# packages; the same bytes each time.  Needs git, and GNU's tar.
+dist:
+	version=`sed -n 's/^#define VERSION "\(.*\)"/\1/p' chat.c`; \
+	name=chat-$$version date=`git log -1 --format=%cD`; rm -rf dist.tmp && \
+	mkdir dist.tmp && git archive --prefix=$$name/ HEAD | \
+	tar -x -f - -C dist.tmp && cd dist.tmp/$$name/contrib && \
+	sed -i "s/@VERSION@/$$version/; s/@DATE@/$$date/" alpine/APKBUILD \
+	debian/changelog openwrt/Makefile && cd ../.. && \
+	tar -c -f ../$$name.tar --sort=name --mtime="$$date" --owner=0 \
+	--group=0 --numeric-owner --mode=go=rX,u+rw $$name && cd .. && \
+	gzip -9 -n -f $$name.tar && rm -r dist.tmp && echo $$name.tar.gz
 clean:
-	rm -rf chat $(OBJECTS) *.inc *.tmp test/build
-CHECKS = abuse analyze bench check check-course check-lint check-page \
-	check-proxy check-readme coverage cross faults fmt fuzz loss model \
-	mutate prove sanitize soak
+	rm -rf chat $(OBJECTS) *.inc *.tmp chat-*.tar.gz test/build
+CHECKS = abuse analyze bench board check check-course check-lint \
+	check-package check-page check-proxy check-readme check-start \
+	check-watch coverage cross faults fmt fuzz loss model mutate prove \
+	sanitize soak
 $(CHECKS): chat
 	$(MAKE) -f test/Makefile $@
 always:
-.PHONY: always install uninstall clean $(CHECKS)
+.PHONY: always dist install uninstall clean $(CHECKS)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""What the tests in Python share: a client of the room, and how they fail."""
+import base64
+import os
+import re
+import socket
+import struct
+import subprocess
+
+LIMIT = 300  # seconds that anything may take
+
+
+def need(truth, *why):
+    if not truth:
+        raise AssertionError(" ".join(map(str, why)))
+
+
+def run(*command, **more):
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=LIMIT, **more)
+    need(done.returncode == 0, *command, "failed:", done.stdout)
+    return done.stdout
+
+
+def recipe(title):
+    """The commands of a section of docs/operation.md."""
+    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    with open(top + "/docs/operation.md") as file:
+        section = file.read().split("\n## " + title)[1].split("\n## ")[0]
+    return re.findall(r"^    (.*)$", section, re.M)
+
+
+class Member:
+    """A WebSocket client (RFC 6455) of small messages, in the room."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), LIMIT)
+        self.data = b""
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.socket.sendall(
+            ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+             "Sec-WebSocket-Key: %s\r\n\r\n" % key).encode())
+        while b"\r\n\r\n" not in self.data:
+            self.more()
+        head, self.data = self.data.split(b"\r\n\r\n", 1)
+        need(b" 101 " in head.split(b"\r\n")[0], head)
+        self.history = []
+        while not (text := self.frame()).startswith('{"online":'):
+            self.history.append(text)
+
+    def more(self):
+        data = self.socket.recv(65536)
+        need(data, "the server has ended the connection")
+        self.data += data
+
+    def take(self, n):
+        while len(self.data) < n:
+            self.more()
+        taken, self.data = self.data[:n], self.data[n:]
+        return taken
+
+    def frame(self):
+        """The next text that the server sends."""
+        while True:
+            first, n = self.take(2)
+            if n == 126:
+                n, = struct.unpack(">H", self.take(2))
+            payload = self.take(n)
+            if first == 0x89:
+                self.send(0x8a, payload)
+            else:
+                need(first == 0x81, "frame", hex(first), payload)
+                return payload.decode()
+
+    def hear(self):
+        """The next message."""
+        while (text := self.frame()).startswith('{"online":'):
+            pass
+        return text
+
+    def send(self, first, payload):
+        need(len(payload) < 126, payload)
+        self.socket.sendall(bytes([first, 128 | len(payload), 0, 0, 0, 0])
+                            + payload)
+
+    def say(self, text):
+        self.send(0x81, text.encode())
+
+    def leave(self):
+        self.send(0x88, b"\x03\xe8")
+        self.socket.close()
+
+
+def talk(port, texts):
+    """One client says these texts, and another hears each of them."""
+    speaker, listener = Member(port), Member(port)
+    for text in texts:
+        speaker.say(text)
+        heard = listener.hear()
+        need(heard == text, heard, "is not", text)
+    speaker.leave()
+    listener.leave()
