@@ -178,6 +178,8 @@ export async function hide(page) {
 	await page.evaluate(() => { window.open("about:blank"); });
 	page.front = await opened;
 	await until(page, () => document.hidden);
+	// Chromium without a screen hides a page and does not tell it
+	await page.evaluate(() => { document.dispatchEvent(new Event("visibilitychange")); });
 }
 
 export async function look(page) {
