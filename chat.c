@@ -1960,7 +1960,7 @@ static int read_word(char **argv)
 		if (o == NULL)
 			bad_value("", name, "is not an option", 0);
 		if (o->argument == NULL) {
-			set_option(o, NULL);
+			set_option(o, "");
 			continue;
 		}
 		if (words == 2 && argv[1] == NULL)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What phones, laptops and wide screens show, in test/page/shots/, to be looked
-// at.  With README=1 it makes the README's picture anew.
+// at.  With README=1 it makes the README's pictures anew.
 import {mkdirSync} from "node:fs";
 import {line, fill, otherBrowser, person, say, sayRaw, see, seeLost, shaped, startChat, test, texts} from "./harness.mjs";
 
@@ -14,9 +14,11 @@ async function saySeen(page, text) {
 
 test("two windows side by side, as in the README", async () => {
 	const chat = await startChat();
+	const url = `${(await line({kitchen: chat.port})).url}kitchen/`;
 	const viewport = {width: 420, height: 500};
-	const ann = await person(chat.url, "Ann", {viewport});
-	const bob = await person(chat.url, "Bob", {viewport, scheme: "dark"});
+	const ann = await person(url, "Ann", {viewport});
+	const bob = await person(url, "Bob", {viewport, scheme: "dark"});
+	const eve = await person(url, "Eve", {viewport: {width: 390, height: 700}});
 
 	await saySeen(ann, "Hello! Is anybody on this network?");
 	await texts(bob, "Hello! Is anybody on this network?");
@@ -28,6 +30,8 @@ test("two windows side by side, as in the README", async () => {
 	await texts(ann, "And I only had to open a page :-)");
 	await saySeen(ann, "That is the idea.");
 	await texts(bob, "That is the idea.");
+	await see(eve, "That is the idea.", "#list li:last-child");
+	await eve.screenshot({path: shot(process.env.README ? "../phone" : "phone")});
 	await fill(bob, "#text", "So who else is");
 	const halves = [];
 	for (const page of [ann, bob])
