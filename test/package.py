@@ -31,7 +31,7 @@ def files(root):
 def check_dist():
     """The same bytes twice, from a clean checkout, and with another umask."""
     def dist(tree, umask):
-        return os.path.join(tree, run("sh", "-c", "umask %s; make -s dist"
+        return os.path.join(tree, run("sh", "-c", "umask %s; make -s --no-print-directory dist"
                                       % umask, cwd=tree).split()[-1])
 
     archive = dist(TOP, "022")
