@@ -2104,7 +2104,7 @@ static int allocate(int fd, bool is_new)
 	/* a file system that cannot do so, of which musl tells */
 	if (error == EOPNOTSUPP || error == EINVAL)
 		error = !is_new || pwrite(fd, &memory, sizeof memory, 0) ==
-						sizeof memory
+						(ssize_t)sizeof memory
 				? 0
 				: ENOSPC;
 	if (error != 0 && is_new && ftruncate(fd, 0) < 0)
