@@ -433,7 +433,7 @@ static void restart(void)
 
 	memset(&ring, 0, sizeof ring);
 	ring.store = &memory;
-	load_store();
+	load_store("?");
 	MUST(ring.next == next && ring.head == head);
 	MUST(ring.store->since == 7 && history_start() == start);
 }
