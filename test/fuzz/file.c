@@ -5,10 +5,11 @@
  * each time, the second time with all that was said, and a newcomer's history
  * must begin at a message.  An input is:
  *
- *     how, 1 | lengths of messages, 1 each | the file, without its mark
+ *     how, 1 | lengths of messages, 1 each | the file, from `since` on
  *
  * Bit 0 of `how` says that each entry of the table gets the right checksum, so
- * that it matters what else is in it; the other bits, how many messages.
+ * that it matters what else is in it; bit 1, that the system went down; all but
+ * bit 0, how many messages are said.
  */
 #define main chat_main
 #include "chat.c"
@@ -49,28 +50,31 @@ static void say_all(const unsigned char *lengths, size_t n)
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	const size_t mark = sizeof image.mark;
+	const size_t head = offsetof(struct store, since);
 	size_t messages = size > 0 ? data[0] / 2 % (3 * HISTORY_MAX) : 0;
 	size_t from = 1 + messages;
-	uint64_t first, next, head, since;
+	uint64_t first, next, end, since;
 
 	if (size < from)
 		return 0;
 	memset(&image, 0, sizeof image);
-	memcpy((char *)&image + mark, data + from,
-	       smaller(size - from, sizeof image - mark));
+	memcpy((char *)&image + head, data + from,
+	       smaller(size - from, sizeof image - head));
+	image.since &= INT64_MAX; /* a time */
 	if (data[0] & 1)
 		repair_checksums();
+	if (data[0] & 2)
+		strcpy(image.boot, "another boot");
 	load_image(&image);
 	must(find_flaw() == NULL);
 	say_all(data + 1, messages);
 	first = ring.first;
 	next = ring.next;
-	head = ring.head;
+	end = ring.head;
 	since = image.since;
 	load_image(&image);
 	must(find_flaw() == NULL);
-	must(ring.first >= first && ring.next == next && ring.head == head);
+	must(ring.first >= first && ring.next == next && ring.head == end);
 	must(messages == 0 || ring.next > ring.first);
 	must(image.since == since);
 	return 0;
