@@ -447,7 +447,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	/* all settles, in a number of passes, and it has heard all */
 	sip = ENDLESS;
 	for (int k = 0;
-	     k < 500 && (k < 20 || room.congested || readable(peers)); k++)
+	     k < 5000 && (k < 20 || room.congested || readable(peers)); k++)
 		run_once();
 	MUST(!room.congested && !readable(peers) && room.members > 0);
 	run_once(); /* sends what the last one has brought; see fake_poll() */
