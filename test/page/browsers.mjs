@@ -12,7 +12,7 @@ const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 
 // What a user has set in a browser: the size of text in pixels, whether sites
 // may store anything, whether the system's colours replace those of pages.
-function startChromium({program = CHROMIUM, textSize = 16, storage = true, forcedColors = false, port = false}) {
+async function startChromium({program = CHROMIUM, textSize = 16, storage = true, forcedColors = false, port = false}) {
 	const profile = mkdtempSync("/tmp/chat-chromium-");
 
 	mkdirSync(`${profile}/Default`);
@@ -20,13 +20,15 @@ function startChromium({program = CHROMIUM, textSize = 16, storage = true, force
 		profile: {default_content_setting_values: {cookies: storage ? 1 : 2}},
 		webkit: {webprefs: {default_font_size: textSize}},
 	}));
-	process.on("exit", () => rmSync(profile, {recursive: true, force: true}));
-	return puppeteer.launch({
+	const browser = await puppeteer.launch({
 		browser: "chrome", executablePath: program, userDataDir: profile, acceptInsecureCerts: true, pipe: !port,
 		args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		       "--disable-background-networking", "--disable-component-update", "--disable-sync",
 		       ...forcedColors ? ["--force-high-contrast"] : []],
 	});
+	// its processes write until the last of them has ended
+	process.on("exit", () => rmSync(profile, {recursive: true, force: true, maxRetries: 9}));
+	return browser;
 }
 
 function startFirefox({program = FIREFOX, textSize = 16, storage = true, forcedColors = false}) {
