@@ -421,7 +421,8 @@ static bool parse_address(struct address *a, struct http_text t)
 	memcpy(a->ip, ip4_in_ip6, sizeof ip4_in_ip6);
 	return t.to - t.from < sizeof ip &&
 	       (inet_pton(AF_INET, ip, a->ip + sizeof ip4_in_ip6) == 1 ||
-		inet_pton(AF_INET6, ip, a->ip) == 1);
+		inet_pton(AF_INET6, ip, a->ip) == 1) &&
+	       !is_local(a); /* :: is nobody's */
 }
 
 /* Writes an address as it stands in a URL: "192.0.2.1:80", "[2001:db8::1]:80".
@@ -451,15 +452,15 @@ static bool is_same_home(const struct address *a, const struct address *b)
 	return memcmp(a->ip, b->ip, is_network ? 8 : sizeof a->ip) == 0;
 }
 
-/* Returns true if -c limits this address.  Loopback and unix-domain sockets are
-   not limited; what a proxy told (-x) always is. */
+/* Returns true if clients of this address share the limits of -c and -l.  Those
+   of loopback and unix-domain sockets do not; what a proxy told (-x) always
+   does. */
 static bool is_limited(const struct address *a)
 {
 	bool is_loopback =
 		is_ip4(a) ? a->ip[12] == 127 : memcmp(a->ip, local.ip, 15) == 0;
 
-	return options.address_max > 0 && !is_local(a) &&
-	       !(is_loopback && a->port != 0);
+	return !is_local(a) && !(is_loopback && a->port != 0);
 }
 
 /* ---- The log ---- */
@@ -1226,7 +1227,7 @@ static bool address_is_full(int i)
 	const struct address *a = &clients[i].address;
 	int members = 0;
 
-	if (!is_limited(a))
+	if (options.address_max == 0 || !is_limited(a))
 		return false;
 	for (int k = 0; k < loop.used; k++)
 		members += clients[k].state == OPEN &&
@@ -1490,8 +1491,8 @@ static int find_victim(void)
 		else if (c->state == REPLY)
 			reply = older(reply, i);
 	}
-	if (own >= 0 && 2 * owned > outside && is_limited(greediest) &&
-	    !options.proxied)
+	if (own >= 0 && 2 * owned > outside && options.address_max > 0 &&
+	    is_limited(greediest) && !options.proxied)
 		return own;
 	return request >= 0 ? request : reply;
 }
