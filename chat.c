@@ -1324,7 +1324,7 @@ static void handle_request(int i, size_t n)
 	if (size < 0) {
 		refuse(i, &r, -size, "%s", r.fault);
 	} else if (options.rate > 0 && r.handshake &&
-		   len - (size_t)size > EARLY_MAX) {
+		   before + n - (size_t)size > EARLY_MAX) {
 		/* RFC 6455, 4.1: a client waits for the response */
 		refuse(i, &r, 400, "more than %d bytes behind the handshake",
 		       EARLY_MAX);

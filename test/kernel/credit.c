@@ -165,7 +165,21 @@ START_TEST(coming_again_gains_no_credit)
 }
 END_TEST
 
-/* As -c does not limit them, nor anybody without a rate. */
+/* -c 0 does not change what -l limits. */
+START_TEST(remembers_credit_with_any_number_of_clients)
+{
+	struct client *c = make_member();
+
+	clock_now.tv_sec = 1;
+	options.address_max = _i;
+	c->address = (struct address){{[10] = 0xff, 0xff, 192, 0, 2, 7}, 1};
+	c->credit = -1000;
+	client_drop(0, LOST);
+	ck_assert_int_eq(first_credit(&c->address), -1000);
+}
+END_TEST
+
+/* Neither of them, nor of anybody without a rate. */
 START_TEST(remembers_no_credit_of_loopback)
 {
 	struct client *c;
@@ -219,12 +233,38 @@ START_TEST(refuses_many_bytes_behind_the_handshake)
 }
 END_TEST
 
+/* The handshake comes in two parts, and is so long that its buffer has no space
+   for what is behind it. */
+START_TEST(refuses_many_bytes_behind_a_long_handshake)
+{
+	static char request[REQUEST_MAX + EARLY_MAX];
+	const size_t first = 100;
+	struct client *c = make_client(7, REQUEST);
+	size_t head = (size_t)sprintf(request, "%.*sLong: %0*d\r\n\r\n",
+				      (int)strlen(handshake) - 2, handshake,
+				      REQUEST_MAX - 600, 0);
+
+	memcpy(received, request, first);
+	handle_request(0, first);
+	ck_assert_int_eq(c->state, REQUEST);
+	memcpy(request + head, "\x82\xfe\x04\x00", 4);
+	memcpy(received, request + first, sizeof request - first);
+	handle_request(0, head - first + EARLY_MAX + (size_t)_i);
+	ck_assert_int_eq(c->state, _i == 0 ? OPEN : REPLY);
+	ck_assert_uint_eq(totals.refused[400 - 400], _i);
+}
+END_TEST
+
 static void add_credit_tests(TCase *t)
 {
 	tcase_add_test(t, coming_again_gains_no_credit);
+	tcase_add_loop_test(t, remembers_credit_with_any_number_of_clients, 0,
+			    2);
 	tcase_add_test(t, remembers_no_credit_of_loopback);
 	tcase_add_loop_test(t, refuses_address_in_debt, 0, 2);
 	tcase_add_loop_test(t, refuses_many_bytes_behind_the_handshake, 0, 2);
+	tcase_add_loop_test(t, refuses_many_bytes_behind_a_long_handshake, 0,
+			    2);
 	tcase_add_test(t, charges_bytes_and_frames_to_credit);
 	tcase_add_test(t, charges_members_only);
 	add_table_test(t, reads_no_more_than_credit, credits);
