@@ -2265,6 +2265,21 @@ static void fit_table(void)
 		table[i].fd = -1;
 }
 
+/* Opens the terminal of stderr once more, so that writing does not wait when it
+   takes no more output.  Its other users, such as the shell, want to wait. */
+static void reopen_terminal(void)
+{
+	int fd;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	fd = open("/dev/stderr", O_WRONLY | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return; /* it is another user's, as after su */
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
 static void prepare(void)
 {
 	struct sigaction action = {.sa_handler = SIG_IGN}, before = action;
@@ -2275,6 +2290,7 @@ static void prepare(void)
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	close(fd);
+	reopen_terminal();
 	sigaction(SIGPIPE, &action, NULL); /* the log is not read */
 	sigaction(SIGTTOU, &action, NULL); /* chat runs in the background */
 	sigaction(SIGXFSZ, &action, NULL); /* the file of -f is too large */

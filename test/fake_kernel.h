@@ -55,6 +55,8 @@ static int fake_clock_gettime(clockid_t clock, struct timespec *t);
 #define getsockname(fd, address, size) fake_getsockname(fd, address, size)
 #define connect(fd, address, size)     fake_connect(fd, address, size)
 #define open(path, ...)                fake_open(path, __VA_ARGS__)
+#define isatty(fd)                     fake_isatty(fd)
+#define dup2(from, to)                 fake_dup2(from, to)
 #define lstat(path, out)               fake_lstat(path, out)
 #define fstat(fd, out)                 fake_fstat(fd, out)
 #define posix_fallocate(fd, from, n)   fake_posix_fallocate(fd, from, n)

@@ -182,19 +182,19 @@ START_TEST(times_out_request_that_dribbles)
 }
 END_TEST
 
-START_TEST(accepts_client_past_500_silent_connections)
+START_TEST(accepts_client_past_200_silent_connections)
 {
-	int silent[500], fd;
+	int silent[200], fd;
 
 	begin(SMALL);
-	for (int i = 0; i < 500; i++)
+	for (int i = 0; i < 200; i++)
 		silent[i] = dial(&s);
 	fd = join_room(&s, "");
 	send_message(fd, "I got in");
 	expect_message(fd, "I got in");
 	expect_message(witness, "I got in");
 	close(fd);
-	for (int i = 0; i < 500; i++)
+	for (int i = 0; i < 200; i++)
 		close(silent[i]);
 	finish();
 }
@@ -377,6 +377,28 @@ START_TEST(goes_on_when_the_terminal_is_stopped)
 }
 END_TEST
 
+/* The terminal has space for a part of a line only, and nobody reads it. */
+START_TEST(goes_on_when_the_terminal_is_full)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), terminal;
+	char request[200]; /* for a long line in the log */
+
+	ck_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+	stderr_for_server = terminal;
+	begin(CHAT);
+	snprintf(request, sizeof request,
+		 "GET /%0150d HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+	for (int i = 0; i < 2000; i++)
+		expect_status(&s, request, 404);
+	send_message(witness, "still here");
+	expect_message(witness, "still here");
+	ck_assert_int_eq(fcntl(terminal, F_GETFL) & O_NONBLOCK, 0);
+	close(master);
+	finish();
+}
+END_TEST
+
 /* Then 2 is free, and must not become a client's socket. */
 START_TEST(goes_on_without_a_stderr)
 {
@@ -430,7 +452,7 @@ Suite *hurt_suite(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, answers_requests_that_hurt_others);
 	tcase_add_test(t, times_out_request_that_dribbles);
-	tcase_add_test(t, accepts_client_past_500_silent_connections);
+	tcase_add_test(t, accepts_client_past_200_silent_connections);
 	tcase_add_test(t, survives_end_after_each_byte_of_visit);
 	tcase_add_test(t, survives_end_during_close);
 	tcase_add_test(t, drops_client_that_never_reads_page);
@@ -439,6 +461,7 @@ Suite *hurt_suite(void)
 	tcase_add_test(t, stays_the_same_over_ten_thousand_connections);
 	tcase_add_test(t, logs_no_control_characters);
 	tcase_add_test(t, goes_on_when_the_terminal_is_stopped);
+	tcase_add_test(t, goes_on_when_the_terminal_is_full);
 	tcase_add_test(t, goes_on_without_a_stderr);
 	tcase_add_test(t, goes_on_when_the_clock_is_set_back);
 	suite_add_tcase(suite, t);

@@ -182,6 +182,8 @@ FAKE(int, getrlimit, (int resource, struct rlimit *r),
 FAKE(int, clock_gettime, (clockid_t clock, struct timespec *t),
      clock == CLOCK_MONOTONIC || clock == CLOCK_REALTIME,
      *t = clock == CLOCK_REALTIME ? date_now : clock_now, 0, "%s", "")
+FAKE(int, isatty, (int fd), fd == STDERR_FILENO, , 0, "%s", "")
+FAKE(int, dup2, (int from, int to), true, , to, "copy %d to %d\n", from, to)
 FAKE(int, alarm, (unsigned seconds), true, , 0, "alarm %u\n", seconds)
 
 static int fake_fcntl(int fd, int command, ...)
@@ -204,11 +206,13 @@ static int fake_fcntl(int fd, int command, ...)
 	return next_answer("fcntl", 0);
 }
 
-/* Opens /dev/null or the name of the system's start, or makes a file. */
+/* Opens a device or the name of the system's start, or makes a file. */
 static int fake_open(const char *path, int flags, ...)
 {
 	va_list args;
 
+	ck_assert(strcmp(path, "/dev/stderr") != 0 ||
+		  flags == (O_WRONLY | O_NOCTTY | O_NONBLOCK));
 	va_start(args, flags);
 	if (flags != (O_RDWR | O_CREAT | O_NONBLOCK))
 		record("open %s\n", path);

@@ -141,6 +141,19 @@ START_TEST(keeps_descriptors_0_to_2_taken)
 }
 END_TEST
 
+/* Other users of the terminal go on to wait for it. */
+START_TEST(opens_terminal_of_stderr_once_more)
+{
+	queue_answer("open", 3, 0);
+	queue_answer("isatty", 1, 0);
+	queue_answer("open", _i == 0 ? 4 : -1, EACCES);
+	prepare();
+	EXPECT_IN(trace, _i == 0 ? "close 3\nopen /dev/stderr\ncopy 4 to "
+				   "2\nclose 4\nignore PIPE\n"
+				 : "close 3\nopen /dev/stderr\nignore PIPE\n");
+}
+END_TEST
+
 /* nohup starts a program with SIGHUP ignored, and a shell without job control
    its background jobs with SIGINT. */
 START_TEST(ignores_signal_that_was_ignored_at_start)
@@ -338,6 +351,7 @@ static void add_starting_tests(TCase *t)
 	add_table_test(t, explains_wrong_options, mistakes);
 	tcase_add_test(t, help_shows_defaults_and_limits);
 	tcase_add_test(t, keeps_descriptors_0_to_2_taken);
+	tcase_add_loop_test(t, opens_terminal_of_stderr_once_more, 0, 2);
 	tcase_add_loop_test(t, ignores_signal_that_was_ignored_at_start, 0, 3);
 	tcase_add_test(t, starts_with_patience);
 	add_table_test(t, fits_table_to_descriptor_limit, limits);
