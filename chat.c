@@ -2520,13 +2520,15 @@ int main(int argc, char **argv)
 
 	read_options(argc, argv);
 	prepare();
+	inherited = take_inherited_sockets();
+	if (inherited == 0)
+		start_listening();
+	/* From now on the file says that a server uses it.  So this comes after
+	   all else that can prevent the start. */
 	if (options.file != NULL)
 		map_store(options.file);
 	else
 		begin_count();
-	inherited = take_inherited_sockets();
-	if (inherited == 0)
-		start_listening();
 	for (int i = 0; i < loop.used; i++)
 		announce(i);
 	tick(); /* starts the clock */

@@ -41,8 +41,8 @@
 #if REQUEST_MAX < 4096 || REQUEST_MAX > 65536
 #error "REQUEST_MAX must be 4096 (replies share its buffer) to 65536"
 #endif
-#if HISTORY_MAX < 1 || HISTORY_MAX > 1000000 || LOG_RATE < 1
-#error "HISTORY_MAX must be 1 to 1000000, and LOG_RATE at least 1"
+#if HISTORY_MAX < 2 || HISTORY_MAX > 1000000 || LOG_RATE < 1
+#error "HISTORY_MAX must be 2 to 1000000, and LOG_RATE at least 1"
 #endif
 #if RECEIVE_SIZE < 1 || RECEIVE_SIZE > 1048576
 #error "RECEIVE_SIZE must be 1 to 1048576"

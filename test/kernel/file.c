@@ -525,7 +525,7 @@ START_TEST(keeps_start_of_count_in_file)
 	options.file = NULL; /* main() sets it */
 	file.since = _i == 0 ? 0 : 42;
 	ck_assert_int_eq(chat_main(4, words), 0);
-	EXPECT_CALLS(NULLS SIGNALS OLD MAPS BOOTS STARTS ALL_SIX LISTENS
+	EXPECT_CALLS(NULLS SIGNALS ALL_SIX LISTENS OLD MAPS BOOTS STARTS
 		     "name 5\n" OPENS "close 5\n" STARTS STARTS);
 	ck_assert_uint_eq(file.since, _i == 0 ? 2000007 : 42);
 	ck_assert_str_eq(file.boot, "");
