@@ -200,6 +200,30 @@ test("links to the web can be followed, and nothing else", async () => {
 });
 
 // ---- Writing ----
+test("a name is typed by keys, and Enter or Tab leaves its field", async () => {
+	const chat = await startChat();
+	const ann = await person(chat.url);
+	const focused = () => ann.evaluate(() => document.activeElement.id);
+
+	await seePeople(ann, 1);
+	assert.equal(await focused(), "name");
+	await ann.keyboard.type("Anna Li");
+	await ann.keyboard.press("Backspace");
+	assert.equal(await value(ann, "#name"), "Anna L");
+	await ann.keyboard.press("Enter");
+	assert.equal(await focused(), "text");
+	assert.equal(await value(ann, "#text"), "");
+	await ann.keyboard.type("hello");
+	await ann.keyboard.press("Enter");
+	await texts(ann, "hello");
+	assert.deepEqual(await list(ann, "#list b"), ["Anna L"]);
+	await press(ann, "#name", "Tab");
+	assert.equal(await focused(), "log");
+	await ann.reload();
+	await texts(ann, "hello");
+	assert.equal(await value(ann, "#name"), "Anna L");
+});
+
 test("Shift+Enter makes a line, blanks are not sent, too much is said so", async () => {
 	const chat = await startChat();
 	const ann = await person(chat.url, "Ann");
