@@ -95,6 +95,15 @@ test("times go neither back nor into the future, however wrong the clocks of oth
 	assert.ok(dates.length <= 2, String(dates));
 });
 
+test("a clock that goes ahead loses nothing of a history without a notice", async () => {
+	const puppet = await startPuppet({notices: false});
+
+	puppet.say("before", shaped("Carl", "tomorrow", Date.now() + DAY), "after");
+	const ann = await person(puppet.url);
+	assert.deepEqual(await texts(ann, "after"), ["before", "tomorrow", "after"]);
+	assert.ok(await ann.evaluate(() => Date.parse(document.querySelector("#list time").dateTime) <= Date.now()));
+});
+
 // ---- From right to left ----
 test("Arabic is typed and named from the right", async () => {
 	const chat = await startChat();
@@ -166,6 +175,16 @@ test("a machine's text looks like one, and belongs to no person", async () => {
 	assert.ok(lines, "no line at its side");
 	// the next message of the same person begins anew
 	assert.equal(await ann.evaluate(() => document.querySelector("#list li:last-child").classList.contains("same")), false);
+});
+
+test("a person named undefined has a heading after a machine's text", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+
+	await sayRaw(ann, chat.url, shaped("Bob", "hello", NOON), "21.5", shaped("undefined", "who am I?", NOON + 1));
+	await texts(ann, "who am I?");
+	assert.equal(await ann.evaluate(() => document.querySelector("#list li:last-child").classList.contains("same")), false);
+	assert.deepEqual(await list(ann, "#list li:last-child b"), ["undefined"]);
 });
 
 // ---- What is wrong looks wrong ----
