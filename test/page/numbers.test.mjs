@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Connections that end: what was missed, what is told again, what is new.
 import assert from "node:assert/strict";
-import {clock, count, eventually, hide, line, list, look, notes, person, say, sayRaw, see, seeLost, seePeople, shaped,
+import {clock, count, eventually, hide, line, list, look, notes, openTab, person, say, sayRaw, see, seeLost, seePeople, shaped,
 	startChat, test, texts, until, visible} from "./harness.mjs";
 import {startPuppet} from "./puppet.mjs";
 
@@ -255,6 +255,80 @@ test("a server with a short heartbeat is missed sooner, one with a long one late
 		await see(ann, /Connection lost|Connecting/, "#words");
 		await ann.leave();
 	}
+});
+
+for (const notices of [true, false])
+	test(`without a heartbeat${notices ? "" : " and notices"} a quiet room is left in peace for ten minutes`, async () => {
+		const puppet = await startPuppet({heartbeat: 0, notices});
+		const ann = await person(puppet.url, undefined, {clock: true});
+		const [words] = await see(ann, notices ? /^Connected · 1/ : /^Connected$/, "#words") && await list(ann, "#words");
+
+		puppet.say("before");
+		await texts(ann, "before");
+		for (let minute = 0; minute < 9; minute++) {
+			await clock.forward(ann, 60e3);
+			assert.deepEqual(await list(ann, "#words"), [words]);
+		}
+		assert.equal(puppet.joined, 1);
+		assert.deepEqual(await notes(ann), []);
+		// the line may be dead, after all
+		await clock.forward(ann, 120e3);
+		await see(ann, /Connection lost|Connecting/, "#words");
+		await clock.forward(ann, 2e3);
+		await eventually(() => puppet.joined === 2);
+	});
+
+// Opens a page whose time stands still, in a tab of a person who is gone, and
+// counts what it hears.
+async function openStill(ann, puppet) {
+	const tab = await openTab(ann, "about:blank", {clock: true, before: () => {
+		const Socket = WebSocket;
+		window.clock.stop();
+		window.heard = 0;
+		window.WebSocket = class extends Socket {
+			constructor(...address) {
+				super(...address);
+				this.addEventListener("message", () => { window.heard++; });
+			}
+		};
+	}});
+
+	await ann.close();
+	puppet.greet = () => {};
+	await tab.goto(puppet.url);
+	await see(tab, /^Connected$/, "#words");
+	return tab;
+}
+
+test("a history that comes slowly is still one", async () => {
+	const puppet = await startPuppet();
+	const ann = await person(puppet.url, "Ann");
+
+	puppet.say("first", "second");
+	await say(ann, "mine");
+	await see(ann, "mine", "#list li.mine");
+	const tab = await openStill(ann, puppet);
+	for (const [i, text] of puppet.messages.entries()) {
+		await clock.forward(tab, 900);
+		assert.deepEqual(await list(tab, "#list p"), []);
+		puppet.raw(text);
+		await until(tab, n => window.heard === n, i + 1);
+	}
+	puppet.raw(puppet.notice());
+	assert.deepEqual(await texts(tab, "mine"), ["first", "second", "mine"]);
+	assert.deepEqual(await list(tab, "#list li.mine p"), ["mine"]);
+});
+
+test("a busy room without notices is shown after ten seconds", async () => {
+	const puppet = await startPuppet({notices: false});
+	const tab = await openStill(await person(puppet.url), puppet);
+
+	for (let i = 0; i < 14; i++) {
+		puppet.raw(`number ${i}`);
+		await until(tab, n => window.heard === n, i + 1);
+		await clock.forward(tab, 900);
+	}
+	assert.equal((await texts(tab, "number 13")).length, 14);
 });
 
 test("what came during a cut counts in the title of a hidden tab", async () => {
