@@ -386,7 +386,7 @@ for (const scheme of ["light", "dark"]) test(`axe finds nothing in ${scheme} in 
 	await seeLost(ann);
 	puppet.messages = [];
 	puppet.mend();
-	await see(ann, "The room was started anew here.");
+	await see(ann, "The room was restarted here.");
 	assert.deepEqual(await violations(ann), [], "started anew");
 }, onlyIn(["chromium"], "axe judges the same page in one browser"));
 

@@ -41,7 +41,7 @@ test("a cut that is longer than the history is told in numbers, and the next mes
 	wire.mend();
 	assert.deepEqual(await texts(ann, "number 42"),
 			 ["number 0", "number 38", "number 39", "number 40", "number 41", "number 42"]);
-	assert.deepEqual(await notes(ann), ["37 messages are missing here"]);
+	assert.deepEqual(await notes(ann), ["37 messages missing here"]);
 	// the note stands where they are missing, and the reader needs no name before it
 	const items = await ann.evaluate(() => Array.from(document.querySelectorAll("#list li"), e =>
 		[e.classList.contains("note"), e.classList.contains("same"), e.textContent]));
@@ -51,7 +51,7 @@ test("a cut that is longer than the history is told in numbers, and the next mes
 	assert.equal(items[at + 1][1], false);
 });
 
-for (const [missed, words] of [[1, "1 message is missing here"], [3, "3 messages are missing here"]])
+for (const [missed, words] of [[1, "1 message missing here"], [3, "3 messages missing here"]])
 	test(`without a history, ${words}`, async () => {
 		const chat = await startChat("-n", "0");
 		const wire = await line(chat.port);
@@ -99,10 +99,10 @@ test("a room that was started anew is told as such, and what is said there is sh
 	await seeLost(ann);
 	const again = await startChat("-p", chat.port);
 	await seePeople(ann);
-	await see(ann, "The room was started anew here.", "#list li.note");
+	await see(ann, "The room was restarted here.", "#list li.note");
 	await sayRaw(ann, again.url, "21.5");
 	await until(ann, () => document.querySelectorAll("#list p").length === 3);
-	assert.deepEqual(await notes(ann), ["The room was started anew here."]);
+	assert.deepEqual(await notes(ann), ["The room was restarted here."]);
 });
 
 test("with -f a restart is no new room", async () => {
@@ -133,7 +133,7 @@ test("a server of the same start that has forgotten messages counts as started a
 	await seeLost(ann);
 	puppet.messages = ["c"];
 	puppet.mend();
-	await see(ann, "The room was started anew here.", "#list li.note");
+	await see(ann, "The room was restarted here.", "#list li.note");
 	assert.deepEqual(await texts(ann, "c"), ["a", "b", "c", "c"]);
 });
 
@@ -151,7 +151,7 @@ test("from a bare relay nothing is missed while the line holds, and after a cut 
 	wire.cut();
 	await seeLost(ann);
 	wire.mend();
-	await see(ann, "You may have missed messages here.", "#list li.note");
+	await see(ann, "Messages may be missing here.", "#list li.note");
 	await say(bob, "after");
 	assert.deepEqual(await texts(ann, "after"), ["before", "after"]);
 });

@@ -285,7 +285,7 @@ test("a name cannot look like a notice, and a note not like a message", async ()
 	const puppet = await startPuppet();
 	const ann = await person(puppet.url, "Ann");
 
-	puppet.say(shaped("The room was started anew here.", "37 messages are missing here", Date.now()),
+	puppet.say(shaped("The room was restarted here.", "37 messages missing here", Date.now()),
 		   "New since you left", "The page was renewed on the server.");
 	await texts(ann, "The page was renewed on the server.");
 	assert.equal(await count(ann, "#list button"), 0);
