@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the page looks like, as far as numbers tell it; pictures are for eyes.
 import assert from "node:assert/strict";
-import {fill, line, list, onlyIn, otherBrowser, person, say, sayRaw, see, seeLost, seePeople, shaped, sideways,
+import {BROWSER, fill, line, list, onlyIn, otherBrowser, person, press, say, sayRaw, see, seeLost, seePeople, shaped, sideways,
 	startChat, style, test, texts, until, violations, visible} from "./harness.mjs";
 import {startPuppet} from "./puppet.mjs";
 
@@ -55,7 +55,7 @@ test("text of twice or four times the size fits, and the list has room", async (
 	}
 });
 
-test("a message that is higher than the window is folded, until one asks for all of it", async () => {
+test("a message of many lines is folded, until one asks for all of it", async () => {
 	const chat = await startChat("-l", "0");
 	const ann = await person(chat.url, "Ann");
 	const high = shaped("Bob", `top${"\n".repeat(1900)}bottom`, NOON, "high");
@@ -74,6 +74,47 @@ test("a message that is higher than the window is folded, until one asks for all
 	await sayRaw(bob, chat.url, "short", "three\nlines\nonly");
 	await texts(bob, "three\nlines\nonly");
 	assert.equal(await bob.evaluate(() => [...document.querySelectorAll("#list li:last-child button")].some(e => e.checkVisibility())), false);
+});
+
+test("a message that is cut after the phone is turned can be unfolded", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann", {viewport: {width: 1000, height: 640}});
+	const buttons = () => ann.evaluate(() => document.querySelectorAll("#list li > button").length);
+	const layouts = async () => BROWSER === "chromium" ? (await ann.metrics()).LayoutCount : 0;
+
+	await sayRaw(ann, chat.url, ...Array.from({length: 99}, (_, i) => shaped("Bob", `${i} ` + "many words ".repeat(120), NOON + i, `${i}`)), "end");
+	await texts(ann, "end");
+	assert.equal(await buttons(), 0);
+	const before = await layouts();
+	await ann.setViewport({width: 320, height: 640});
+	await until(ann, () => document.querySelectorAll("#list li > button").length === 99);
+	const strokes = await layouts() - before;
+	assert.ok(strokes < 30, `${strokes} layouts`);
+	await until(ann, () => {
+		const e = document.getElementById("room");
+		return e.scrollHeight - e.scrollTop - e.clientHeight < 2;
+	});
+	// there and back, each has one
+	await ann.setViewport({width: 1000, height: 640});
+	await until(ann, () => innerWidth === 1000);
+	await ann.setViewport({width: 320, height: 640});
+	await until(ann, () => innerWidth === 320);
+	assert.equal(await buttons(), 99);
+});
+
+test("the button that shows all of a message keeps the focus, and folds it again", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+	const state = () => ann.evaluate(() => [document.activeElement.textContent,
+		document.activeElement.closest("li") === document.querySelector("#list li:last-child"),
+		document.querySelector("#list li:last-child").clientHeight > 10000]);
+
+	await sayRaw(ann, chat.url, shaped("Bob", `top${"\n".repeat(1900)}bottom`, NOON, "high"));
+	await see(ann, "Show all", "#list li:last-child button:last-child");
+	await press(ann, "#list li:last-child > button", "Enter");
+	assert.deepEqual(await state(), ["Show less", true, true]);
+	await ann.keyboard.press("Enter");
+	assert.deepEqual(await state(), ["Show all", true, false]);
 });
 
 // ---- Times ----
