@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the page looks like, as far as numbers tell it; pictures are for eyes.
 import assert from "node:assert/strict";
-import {fill, line, list, onlyIn, otherBrowser, person, say, sayRaw, see, seeLost, seePeople, shaped, sideways,
+import {BROWSER, fill, line, list, onlyIn, otherBrowser, person, press, say, sayRaw, see, seeLost, seePeople, shaped, sideways,
 	startChat, style, test, texts, until, violations, visible} from "./harness.mjs";
 import {startPuppet} from "./puppet.mjs";
 
@@ -55,7 +55,7 @@ test("text of twice or four times the size fits, and the list has room", async (
 	}
 });
 
-test("a message that is higher than the window is folded, until one asks for all of it", async () => {
+test("a message of many lines is folded, until one asks for all of it", async () => {
 	const chat = await startChat("-l", "0");
 	const ann = await person(chat.url, "Ann");
 	const high = shaped("Bob", `top${"\n".repeat(1900)}bottom`, NOON, "high");
@@ -76,6 +76,47 @@ test("a message that is higher than the window is folded, until one asks for all
 	assert.equal(await bob.evaluate(() => [...document.querySelectorAll("#list li:last-child button")].some(e => e.checkVisibility())), false);
 });
 
+test("a message that is cut after the phone is turned can be unfolded", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann", {viewport: {width: 1000, height: 640}});
+	const buttons = () => ann.evaluate(() => document.querySelectorAll("#list li > button").length);
+	const layouts = async () => BROWSER === "chromium" ? (await ann.metrics()).LayoutCount : 0;
+
+	await sayRaw(ann, chat.url, ...Array.from({length: 99}, (_, i) => shaped("Bob", `${i} ` + "many words ".repeat(120), NOON + i, `${i}`)), "end");
+	await texts(ann, "end");
+	assert.equal(await buttons(), 0);
+	const before = await layouts();
+	await ann.setViewport({width: 320, height: 640});
+	await until(ann, () => document.querySelectorAll("#list li > button").length === 99);
+	const strokes = await layouts() - before;
+	assert.ok(strokes < 30, `${strokes} layouts`);
+	await until(ann, () => {
+		const e = document.getElementById("room");
+		return e.scrollHeight - e.scrollTop - e.clientHeight < 2;
+	});
+	// there and back, each has one
+	await ann.setViewport({width: 1000, height: 640});
+	await until(ann, () => innerWidth === 1000);
+	await ann.setViewport({width: 320, height: 640});
+	await until(ann, () => innerWidth === 320);
+	assert.equal(await buttons(), 99);
+});
+
+test("the button that shows all of a message keeps the focus, and folds it again", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+	const state = () => ann.evaluate(() => [document.activeElement.textContent,
+		document.activeElement.closest("li") === document.querySelector("#list li:last-child"),
+		document.querySelector("#list li:last-child").clientHeight > 10000]);
+
+	await sayRaw(ann, chat.url, shaped("Bob", `top${"\n".repeat(1900)}bottom`, NOON, "high"));
+	await see(ann, "Show all", "#list li:last-child button:last-child");
+	await press(ann, "#list li:last-child > button", "Enter");
+	assert.deepEqual(await state(), ["Show less", true, true]);
+	await ann.keyboard.press("Enter");
+	assert.deepEqual(await state(), ["Show all", true, false]);
+});
+
 // ---- Times ----
 test("times go neither back nor into the future, however wrong the clocks of others are", async () => {
 	const chat = await startChat("-l", "0");
@@ -93,6 +134,15 @@ test("times go neither back nor into the future, however wrong the clocks of oth
 		assert.ok(i === 0 || time >= shown[i - 1], `${new Date(time)} after ${new Date(shown[i - 1])}`);
 	}
 	assert.ok(dates.length <= 2, String(dates));
+});
+
+test("a clock that goes ahead loses nothing of a history without a notice", async () => {
+	const puppet = await startPuppet({notices: false});
+
+	puppet.say("before", shaped("Carl", "tomorrow", Date.now() + DAY), "after");
+	const ann = await person(puppet.url);
+	assert.deepEqual(await texts(ann, "after"), ["before", "tomorrow", "after"]);
+	assert.ok(await ann.evaluate(() => Date.parse(document.querySelector("#list time").dateTime) <= Date.now()));
 });
 
 // ---- From right to left ----
@@ -166,6 +216,16 @@ test("a machine's text looks like one, and belongs to no person", async () => {
 	assert.ok(lines, "no line at its side");
 	// the next message of the same person begins anew
 	assert.equal(await ann.evaluate(() => document.querySelector("#list li:last-child").classList.contains("same")), false);
+});
+
+test("a person named undefined has a heading after a machine's text", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+
+	await sayRaw(ann, chat.url, shaped("Bob", "hello", NOON), "21.5", shaped("undefined", "who am I?", NOON + 1));
+	await texts(ann, "who am I?");
+	assert.equal(await ann.evaluate(() => document.querySelector("#list li:last-child").classList.contains("same")), false);
+	assert.deepEqual(await list(ann, "#list li:last-child b"), ["undefined"]);
 });
 
 // ---- What is wrong looks wrong ----
@@ -367,7 +427,7 @@ for (const scheme of ["light", "dark"]) test(`axe finds nothing in ${scheme} in 
 	await seeLost(ann);
 	puppet.messages = [];
 	puppet.mend();
-	await see(ann, "The room was started anew here.");
+	await see(ann, "The room was restarted here.");
 	assert.deepEqual(await violations(ann), [], "started anew");
 }, onlyIn(["chromium"], "axe judges the same page in one browser"));
 

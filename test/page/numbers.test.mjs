@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Connections that end: what was missed, what is told again, what is new.
 import assert from "node:assert/strict";
-import {clock, count, eventually, hide, line, list, look, notes, person, say, sayRaw, see, seeLost, seePeople, shaped,
+import {clock, count, eventually, hide, line, list, look, notes, openTab, person, say, sayRaw, see, seeLost, seePeople, shaped,
 	startChat, test, texts, until, visible} from "./harness.mjs";
 import {startPuppet} from "./puppet.mjs";
 
@@ -41,7 +41,7 @@ test("a cut that is longer than the history is told in numbers, and the next mes
 	wire.mend();
 	assert.deepEqual(await texts(ann, "number 42"),
 			 ["number 0", "number 38", "number 39", "number 40", "number 41", "number 42"]);
-	assert.deepEqual(await notes(ann), ["37 messages are missing here"]);
+	assert.deepEqual(await notes(ann), ["37 messages missing here"]);
 	// the note stands where they are missing, and the reader needs no name before it
 	const items = await ann.evaluate(() => Array.from(document.querySelectorAll("#list li"), e =>
 		[e.classList.contains("note"), e.classList.contains("same"), e.textContent]));
@@ -51,7 +51,7 @@ test("a cut that is longer than the history is told in numbers, and the next mes
 	assert.equal(items[at + 1][1], false);
 });
 
-for (const [missed, words] of [[1, "1 message is missing here"], [3, "3 messages are missing here"]])
+for (const [missed, words] of [[1, "1 message missing here"], [3, "3 messages missing here"]])
 	test(`without a history, ${words}`, async () => {
 		const chat = await startChat("-n", "0");
 		const wire = await line(chat.port);
@@ -99,10 +99,10 @@ test("a room that was started anew is told as such, and what is said there is sh
 	await seeLost(ann);
 	const again = await startChat("-p", chat.port);
 	await seePeople(ann);
-	await see(ann, "The room was started anew here.", "#list li.note");
+	await see(ann, "The room was restarted here.", "#list li.note");
 	await sayRaw(ann, again.url, "21.5");
 	await until(ann, () => document.querySelectorAll("#list p").length === 3);
-	assert.deepEqual(await notes(ann), ["The room was started anew here."]);
+	assert.deepEqual(await notes(ann), ["The room was restarted here."]);
 });
 
 test("with -f a restart is no new room", async () => {
@@ -133,7 +133,7 @@ test("a server of the same start that has forgotten messages counts as started a
 	await seeLost(ann);
 	puppet.messages = ["c"];
 	puppet.mend();
-	await see(ann, "The room was started anew here.", "#list li.note");
+	await see(ann, "The room was restarted here.", "#list li.note");
 	assert.deepEqual(await texts(ann, "c"), ["a", "b", "c", "c"]);
 });
 
@@ -151,7 +151,7 @@ test("from a bare relay nothing is missed while the line holds, and after a cut 
 	wire.cut();
 	await seeLost(ann);
 	wire.mend();
-	await see(ann, "You may have missed messages here.", "#list li.note");
+	await see(ann, "Messages may be missing here.", "#list li.note");
 	await say(bob, "after");
 	assert.deepEqual(await texts(ann, "after"), ["before", "after"]);
 });
@@ -255,6 +255,80 @@ test("a server with a short heartbeat is missed sooner, one with a long one late
 		await see(ann, /Connection lost|Connecting/, "#words");
 		await ann.leave();
 	}
+});
+
+for (const notices of [true, false])
+	test(`without a heartbeat${notices ? "" : " and notices"} a quiet room is left in peace for ten minutes`, async () => {
+		const puppet = await startPuppet({heartbeat: 0, notices});
+		const ann = await person(puppet.url, undefined, {clock: true});
+		const [words] = await see(ann, notices ? /^Connected · 1/ : /^Connected$/, "#words") && await list(ann, "#words");
+
+		puppet.say("before");
+		await texts(ann, "before");
+		for (let minute = 0; minute < 9; minute++) {
+			await clock.forward(ann, 60e3);
+			assert.deepEqual(await list(ann, "#words"), [words]);
+		}
+		assert.equal(puppet.joined, 1);
+		assert.deepEqual(await notes(ann), []);
+		// the line may be dead, after all
+		await clock.forward(ann, 120e3);
+		await see(ann, /Connection lost|Connecting/, "#words");
+		await clock.forward(ann, 2e3);
+		await eventually(() => puppet.joined === 2);
+	});
+
+// Opens a page whose time stands still, in a tab of a person who is gone, and
+// counts what it hears.
+async function openStill(ann, puppet) {
+	const tab = await openTab(ann, "about:blank", {clock: true, before: () => {
+		const Socket = WebSocket;
+		window.clock.stop();
+		window.heard = 0;
+		window.WebSocket = class extends Socket {
+			constructor(...address) {
+				super(...address);
+				this.addEventListener("message", () => { window.heard++; });
+			}
+		};
+	}});
+
+	await ann.close();
+	puppet.greet = () => {};
+	await tab.goto(puppet.url);
+	await see(tab, /^Connected$/, "#words");
+	return tab;
+}
+
+test("a history that comes slowly is still one", async () => {
+	const puppet = await startPuppet();
+	const ann = await person(puppet.url, "Ann");
+
+	puppet.say("first", "second");
+	await say(ann, "mine");
+	await see(ann, "mine", "#list li.mine");
+	const tab = await openStill(ann, puppet);
+	for (const [i, text] of puppet.messages.entries()) {
+		await clock.forward(tab, 900);
+		assert.deepEqual(await list(tab, "#list p"), []);
+		puppet.raw(text);
+		await until(tab, n => window.heard === n, i + 1);
+	}
+	puppet.raw(puppet.notice());
+	assert.deepEqual(await texts(tab, "mine"), ["first", "second", "mine"]);
+	assert.deepEqual(await list(tab, "#list li.mine p"), ["mine"]);
+});
+
+test("a busy room without notices is shown after ten seconds", async () => {
+	const puppet = await startPuppet({notices: false});
+	const tab = await openStill(await person(puppet.url), puppet);
+
+	for (let i = 0; i < 14; i++) {
+		puppet.raw(`number ${i}`);
+		await until(tab, n => window.heard === n, i + 1);
+		await clock.forward(tab, 900);
+	}
+	assert.equal((await texts(tab, "number 13")).length, 14);
 });
 
 test("what came during a cut counts in the title of a hidden tab", async () => {

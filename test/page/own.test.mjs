@@ -2,7 +2,7 @@
 // What a person has said, typed and set: it is theirs, in all their windows, and
 // nobody else's.
 import assert from "node:assert/strict";
-import {count, duplicate, eventually, fill, line, list, openTab, otherBrowser, person, say, sayRaw, see, seeLost, seePeople,
+import {count, duplicate, eventually, fill, line, list, openTab, otherBrowser, person, press, say, sayRaw, see, seeLost, seePeople,
 	shaped, startChat, test, texts, until, value} from "./harness.mjs";
 import {startPuppet} from "./puppet.mjs";
 
@@ -357,6 +357,21 @@ test("a name set in one tab is known in the others", async () => {
 	await say(tab, "hello");
 	await texts(ann, "hello");
 	assert.deepEqual(await list(ann, "#list b"), ["Anna"]);
+});
+
+test("a name that is half typed is left alone while another tab says something", async () => {
+	const chat = await startChat();
+	const ann = await person(chat.url, "Ann");
+	const tab = await openTab(ann, chat.url);
+
+	await seePeople(tab, 2);
+	await press(tab, "#name", "End");
+	await tab.keyboard.type("a ");
+	await say(ann, "from the first");
+	await seeMine(tab, "from the first");
+	await tab.keyboard.type("Lee");
+	assert.equal(await value(tab, "#name"), "Anna Lee");
+	await until(ann, () => document.getElementById("name").value === "Anna Lee");
 });
 
 test("with many messages sent, the old ones may be forgotten and nothing breaks", async () => {

@@ -195,11 +195,62 @@ test("links to the web can be followed, and nothing else", async () => {
 	await texts(ann, "end");
 	assert.deepEqual(await ann.evaluate(() => Array.from(document.querySelectorAll("#list a"), a => [a.textContent, a.href, a.rel, a.target])),
 		["https://example.org/a?b=(c)#d", "http://[::1]:8080/", "HTTP://x.example"].map(url =>
-			[url, new URL(url).href, "noopener noreferrer nofollow", "_blank"]));
+			[url, new URL(url).href, "noreferrer", "_blank"]));
 	assert.match((await list(ann, "#list p"))[0], /^see .*#d, http.* or HTTP:\/\/x\.example\.$/);
 });
 
+test("an address keeps its own brackets, and no others", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+	const words = [
+		["https://x.example/wiki/C_(language)", "https://x.example/wiki/C_(language)"],
+		["(see https://x.example/C_(language)).", "https://x.example/C_(language)"],
+		["(https://x.example/a_(b)_c!)", "https://x.example/a_(b)_c"],
+		["[https://x.example/], ok", "https://x.example/"],
+		["(https://x.example/a.)", "https://x.example/a"],
+		["https://x.example/" + "(".repeat(3000), "https://x.example/"],
+		["https://x.example/" + "!".repeat(3000), "https://x.example/"],
+	];
+
+	await sayRaw(ann, chat.url, ...words.map(([text]) => text), "end");
+	assert.deepEqual(await texts(ann, "end"), [...words.map(([text]) => text), "end"]);
+	assert.deepEqual(await list(ann, "#list a"), words.map(([, url]) => url));
+});
+
+test("a browser without URL.canParse shows links, too", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann", {before: () => { delete URL.canParse; }});
+
+	await sayRaw(ann, chat.url, "see https://example.org/ or https://a:b:c", "end");
+	await texts(ann, "end");
+	assert.deepEqual(await list(ann, "#list a"), ["https://example.org/"]);
+});
+
 // ---- Writing ----
+test("a name is typed by keys, and Enter or Tab leaves its field", async () => {
+	const chat = await startChat();
+	const ann = await person(chat.url);
+	const focused = () => ann.evaluate(() => document.activeElement.id);
+
+	await seePeople(ann, 1);
+	assert.equal(await focused(), "name");
+	await ann.keyboard.type("Anna Li");
+	await ann.keyboard.press("Backspace");
+	assert.equal(await value(ann, "#name"), "Anna L");
+	await ann.keyboard.press("Enter");
+	assert.equal(await focused(), "text");
+	assert.equal(await value(ann, "#text"), "");
+	await ann.keyboard.type("hello");
+	await ann.keyboard.press("Enter");
+	await texts(ann, "hello");
+	assert.deepEqual(await list(ann, "#list b"), ["Anna L"]);
+	await press(ann, "#name", "Tab");
+	assert.equal(await focused(), "log");
+	await ann.reload();
+	await texts(ann, "hello");
+	assert.equal(await value(ann, "#name"), "Anna L");
+});
+
 test("Shift+Enter makes a line, blanks are not sent, too much is said so", async () => {
 	const chat = await startChat();
 	const ann = await person(chat.url, "Ann");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What people missed most: a household, a class, a workshop with a board.
 import assert from "node:assert/strict";
-import {count, fill, hide, line, list, look, openTab, person, press, say, sayRaw, see, seeLost, seePeople, shaped, startChat,
-	style, test, texts, until, value, visible} from "./harness.mjs";
+import {BROWSER, count, fill, hide, line, list, look, openTab, person, press, say, sayRaw, see, seeLost, seePeople, shaped,
+	startChat, style, test, texts, until, value, violations, visible} from "./harness.mjs";
 import {startPuppet} from "./puppet.mjs";
 
 const NOON = Date.parse("2026-11-20T12:00:00");
@@ -198,6 +198,40 @@ test("a click on a name addresses that person", async () => {
 	assert.match(await value(ann, "#text"), /^I ask .*Bob/);
 });
 
+test("Tab goes from message to message and shows the full time, and Enter on a name addresses it", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+	const focused = () => ann.evaluate(() => {
+		const e = document.activeElement, item = e.closest("li"), {width, height} = e.getBoundingClientRect();
+		const isSeen = width > 1 && height > 20 && getComputedStyle(e).outlineStyle !== "none";
+		return [e.textContent, item?.querySelector("p").textContent, isSeen];
+	});
+	const heights = () => ann.evaluate(() => Array.from(document.querySelectorAll("#list li:not(.note)"), e => e.offsetHeight));
+
+	await sayRaw(ann, chat.url, shaped("Bob", "one", NOON), shaped("Bob", "two", NOON + 1), "21.5", shaped("Eve", "three", NOON + 2));
+	await texts(ann, "three");
+	const before = await heights();
+	await press(ann, "#name", "Tab");
+	for (const [i, want] of [["Bob", "one"], ["Bob", "two"], ["21.5", "21.5"], ["Eve", "three"]].entries()) {
+		await ann.keyboard.press("Tab");
+		assert.deepEqual(await focused(), [...want, true]);
+		const now = await heights();
+		assert.deepEqual(now.map((h, k) => h > before[k]), before.map((_, k) => k === i));
+		if (BROWSER === "chromium")
+			assert.deepEqual(await violations(ann), [], want.join());
+	}
+	await ann.keyboard.press("Enter");
+	assert.equal(await value(ann, "#text"), "@Eve ");
+	assert.equal(await ann.evaluate(() => document.activeElement.id), "text");
+	assert.deepEqual(await heights(), before);
+	// back from the field, the last message comes first
+	await ann.keyboard.down("Shift");
+	for (let i = 0; i < 2; i++)
+		await ann.keyboard.press("Tab");
+	await ann.keyboard.up("Shift");
+	assert.deepEqual(await focused(), ["Eve", "three", true]);
+});
+
 // ---- Sound ----
 // Counts what would be heard.
 const countSounds = () => {
@@ -285,11 +319,11 @@ test("a name cannot look like a notice, and a note not like a message", async ()
 	const puppet = await startPuppet();
 	const ann = await person(puppet.url, "Ann");
 
-	puppet.say(shaped("The room was started anew here.", "37 messages are missing here", Date.now()),
+	puppet.say(shaped("The room was restarted here.", "37 messages missing here", Date.now()),
 		   "New since you left", "The page was renewed on the server.");
 	await texts(ann, "The page was renewed on the server.");
-	assert.equal(await count(ann, "#list button"), 0);
-	assert.equal(await ann.evaluate(() => [...document.querySelectorAll("#list li.note")].some(e => /missing|anew|renewed|since/.test(e.textContent))), false);
+	assert.equal(await count(ann, "#list li > button"), 0);
+	assert.equal(await ann.evaluate(() => [...document.querySelectorAll("#list li.note")].some(e => /missing|restarted|renewed|since/.test(e.textContent))), false);
 	assert.equal(await count(ann, "#list li.machine"), 2);
 	assert.ok(await visible(ann, "#list b"));
 	assert.notEqual(await style(ann, "#list li.machine", "borderInlineStartWidth"), "0px");
