@@ -211,8 +211,8 @@ test("a second tab shows the same messages as mine, those of the first and its o
 	await say(ann, "from the first");
 	await seeMine(tab, "from the first");
 	await say(tab, "from the second");
-	await seeMine(ann, "from the second");
 	for (const page of [ann, tab]) {
+		await seeMine(page, "from the second");
 		assert.deepEqual(await list(page, "#list p"), ["before", "from the first", "from the second"]);
 		assert.deepEqual(await mine(page), ["before", "from the first", "from the second"]);
 	}
