@@ -357,15 +357,23 @@ START_TEST(logs_no_control_characters)
 }
 END_TEST
 
+/* Begins with a server whose stderr is a terminal, which it returns.  What is
+   written there can be read from *master. */
+static int begin_on_terminal(int *master)
+{
+	*master = posix_openpt(O_RDWR | O_NOCTTY);
+	ck_assert(*master >= 0 && grantpt(*master) == 0 &&
+		  unlockpt(*master) == 0);
+	stderr_for_server = open(ptsname(*master), O_RDWR | O_NOCTTY);
+	begin(CHAT);
+	return stderr_for_server;
+}
+
 /* The terminal takes no more bytes: ctrl-S. */
 START_TEST(goes_on_when_the_terminal_is_stopped)
 {
-	int master = posix_openpt(O_RDWR | O_NOCTTY), terminal;
+	int master, terminal = begin_on_terminal(&master);
 
-	ck_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
-	terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
-	stderr_for_server = terminal;
-	begin(CHAT);
 	tcflow(terminal, TCOOFF);
 	for (int i = 0; i < 2000; i++)
 		expect_status(&s, "x\r\n\r\n", 400);
@@ -377,16 +385,12 @@ START_TEST(goes_on_when_the_terminal_is_stopped)
 }
 END_TEST
 
-/* The terminal has space for a part of a line only, and nobody reads it. */
+/* Nobody reads the terminal.  In the end it has space for a part of a line. */
 START_TEST(goes_on_when_the_terminal_is_full)
 {
-	int master = posix_openpt(O_RDWR | O_NOCTTY), terminal;
+	int master, terminal = begin_on_terminal(&master);
 	char request[200]; /* for a long line in the log */
 
-	ck_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
-	terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
-	stderr_for_server = terminal;
-	begin(CHAT);
 	snprintf(request, sizeof request,
 		 "GET /%0150d HTTP/1.1\r\nHost: a\r\n\r\n", 0);
 	for (int i = 0; i < 2000; i++)

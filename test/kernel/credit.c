@@ -128,15 +128,23 @@ END_TEST
 
 /* ---- The credit of an address whose member has left ---- */
 
+/* The member at entry 0 leaves from an address with this credit. */
+static void leave_from(const char *ip, int credit)
+{
+	clients[0].address = address_of(ip);
+	clients[0].address.port = 1;
+	clients[0].credit = credit;
+	client_drop(0, LOST);
+}
+
 /* A member at 192.0.2.LAST leaves with this credit. */
 static void leave_with(int last, int credit)
 {
-	struct client *c = make_member();
+	char ip[INET_ADDRSTRLEN];
 
-	c->address = (struct address){{[10] = 0xff, 0xff, 192, 0, 2}, 1};
-	c->address.ip[15] = (unsigned char)last;
-	c->credit = credit;
-	client_drop(0, LOST);
+	snprintf(ip, sizeof ip, "192.0.2.%d", last);
+	make_member();
+	leave_from(ip, credit);
 }
 
 START_TEST(coming_again_gains_no_credit)
@@ -168,36 +176,27 @@ END_TEST
 /* -c 0 does not change what -l limits. */
 START_TEST(remembers_credit_with_any_number_of_clients)
 {
-	struct client *c = make_member();
-
 	clock_now.tv_sec = 1;
+	make_member();
 	options.address_max = _i;
-	c->address = (struct address){{[10] = 0xff, 0xff, 192, 0, 2, 7}, 1};
-	c->credit = -1000;
-	client_drop(0, LOST);
-	ck_assert_int_eq(first_credit(&c->address), -1000);
+	leave_from("192.0.2.7", -1000);
+	ck_assert_int_eq(first_credit(&clients[0].address), -1000);
 }
 END_TEST
 
-/* Neither of them, nor of anybody without a rate. */
+/* Neither -c nor -l limits this machine, and without -l nobody is limited. */
 START_TEST(remembers_no_credit_of_loopback)
 {
-	struct client *c;
-
 	clock_now.tv_sec = 1;
 	leave_with(7, 0);
-	c = make_member();
-	c->address = (struct address){{[10] = 0xff, 0xff, 127, 0, 0, 1}, 1};
-	c->credit = -1000;
-	client_drop(0, LOST);
-	ck_assert_int_eq(first_credit(&c->address), 5120);
-	c = make_member();
+	make_member();
+	leave_from("127.0.0.1", -1000);
+	ck_assert_int_eq(first_credit(&clients[0].address), 5120);
+	make_member();
 	options.rate = 0;
-	c->address = (struct address){{[10] = 0xff, 0xff, 192, 0, 2, 9}, 1};
-	c->credit = -1000;
-	client_drop(0, LOST);
+	leave_from("192.0.2.9", -1000);
 	options.rate = 20;
-	ck_assert_int_eq(first_credit(&c->address), 5120);
+	ck_assert_int_eq(first_credit(&clients[0].address), 5120);
 }
 END_TEST
 
