@@ -422,7 +422,7 @@ static bool parse_address(struct address *a, struct http_text t)
 	return t.to - t.from < sizeof ip &&
 	       (inet_pton(AF_INET, ip, a->ip + sizeof ip4_in_ip6) == 1 ||
 		inet_pton(AF_INET6, ip, a->ip) == 1) &&
-	       !is_local(a); /* :: is nobody's */
+	       !is_local(a); /* no client has the address :: */
 }
 
 /* Writes an address as it stands in a URL: "192.0.2.1:80", "[2001:db8::1]:80".
