@@ -24,6 +24,8 @@ async function startChromium({program = CHROMIUM, textSize = 16, storage = true,
 		browser: "chrome", executablePath: program, userDataDir: profile, acceptInsecureCerts: true, pipe: !port,
 		args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		       "--disable-background-networking", "--disable-component-update", "--disable-sync",
+		       // the menus of the address bar, which take a second of each new window
+		       "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
 		       ...forcedColors ? ["--force-high-contrast"] : []],
 	});
 	// its processes write until the last of them has ended
