@@ -385,7 +385,7 @@ START_TEST(goes_on_when_the_terminal_is_stopped)
 }
 END_TEST
 
-/* Nobody reads the terminal.  In the end it has space for a part of a line. */
+/* It is not read, and fills up until only a part of a line fits. */
 START_TEST(goes_on_when_the_terminal_is_full)
 {
 	int master, terminal = begin_on_terminal(&master);

@@ -294,12 +294,6 @@ static void write_some(struct client *c)
 		c->from = c->to = 0;
 }
 
-/*
- * Only a patient client must not be dropped.  One that talks all the time may
- * be, although it reads all at once: while the room is congested it is not
- * read, and when the server's receive buffer is full, Linux discards its
- * packets, also those that acknowledge what it has read, for seconds.
- */
 static void read_some(struct client *c)
 {
 	size_t room = SIZE - 1 - c->have;
@@ -318,6 +312,13 @@ static void read_some(struct client *c)
 	c->fd = -1;
 }
 
+/*
+ * A patient client waits until all that it said is heard, and is never dropped.
+ * One that talks all the time may be, although it reads all at once: while the
+ * room is congested it is not read, and when the server's receive buffer is
+ * full, Linux discards its packets, also those that acknowledge what it has
+ * read, for seconds.
+ */
 static bool may_talk(const struct client *c)
 {
 	return !c->patient || (is_known(c->last) && c->ponged == c->pinged);
@@ -398,12 +399,21 @@ static void settle(void)
 	}
 }
 
+static int count_connected(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < CLIENTS; i++)
+		n += clients[i].fd >= 0;
+	return n;
+}
+
 /* Lets the slow clients leave, and waits until the server has read to the end
-   what they said, and has only as many descriptors as without them. */
-static void finish(int idle)
+   what they said: until it has but `idle` descriptors, and those of the others.
+   What all then hear comes after that. */
+static void let_slow_leave(int idle)
 {
 	time_t since = time(NULL);
-	int here;
 	bool left;
 
 	for (int i = 0; i < CLIENTS; i++) {
@@ -413,10 +423,7 @@ static void finish(int idle)
 		}
 	}
 	do {
-		here = 0;
-		for (int i = 0; i < CLIENTS; i++)
-			here += clients[i].fd >= 0;
-		left = count_descriptors(&s) > idle + here;
+		left = count_descriptors(&s) > idle + count_connected();
 		settle();
 		MUST(time(NULL) - since < 3 * WAIT / 1000,
 		     "the server does not notice that clients have left");
@@ -439,7 +446,7 @@ START_TEST(agrees_with_the_model)
 	char name[32];
 	FILE *log;
 	time_t end = time(NULL) + (seconds != NULL ? atoi(seconds) : 3);
-	int idle;
+	int idle; /* descriptors of a server without clients */
 
 	state = 20261122 + (unsigned)_i;
 	max = soaks[_i].max;
@@ -459,7 +466,7 @@ START_TEST(agrees_with_the_model)
 		step(false);
 	while (time(NULL) < end)
 		step(true);
-	finish(idle);
+	let_slow_leave(idle);
 	expect_metric(&s, "chat_messages_total", (long)places);
 	printf("soak: %s: %" PRIu64 " messages, %" PRIu64 " deliveries, "
 	       "%" PRIu64 " ends\n",
@@ -473,7 +480,7 @@ Suite *soak_suite(void)
 	Suite *suite = suite_create("soak");
 	TCase *t = tcase_create("coming, talking and dying at random");
 
-	tcase_set_timeout(t, 0); /* settle() and finish() see to that */
+	tcase_set_timeout(t, 0); /* settle() and let_slow_leave() see to that */
 	add_table_test(t, agrees_with_the_model, soaks);
 	suite_add_tcase(suite, t);
 	return suite;

@@ -128,7 +128,9 @@ END_TEST
 
 /* ---- The credit of an address whose member has left ---- */
 
-/* The member at entry 0 leaves from an address with this credit. */
+/* The member at entry 0 leaves from an address with this credit.  A test that
+   sets options does so before this, but after make_member(), which resets
+   them. */
 static void leave_from(const char *ip, int credit)
 {
 	clients[0].address = address_of(ip);
@@ -184,7 +186,7 @@ START_TEST(remembers_credit_with_any_number_of_clients)
 }
 END_TEST
 
-/* Neither -c nor -l limits this machine, and without -l nobody is limited. */
+/* Neither -c nor -l limits this machine, and -l 0 limits no client. */
 START_TEST(remembers_no_credit_of_loopback)
 {
 	clock_now.tv_sec = 1;
@@ -207,7 +209,7 @@ START_TEST(refuses_address_in_debt)
 	clock_now.tv_sec = 1;
 	leave_with(7, -512 + _i);
 	c = make_client(7, REQUEST);
-	c->address = (struct address){{[10] = 0xff, 0xff, 192, 0, 2, 7}, 1};
+	c->address = address_of("192.0.2.7");
 	pass_ms(100); /* pays 512 */
 	receive_bytes(handshake, strlen(handshake));
 	ck_assert_int_eq(c->state, _i == 0 ? REPLY : OPEN);
