@@ -115,7 +115,9 @@ void start(struct server *s, const char *binary, ...)
 		      "%s did not start", binary);
 	close(out[0]);
 	ck_assert_msg(sscanf(line, "%*[^/]//%*[^:]:%d/", &s->port) == 1 ||
-			      strstr(line, ": listening on /") != NULL,
+			      sscanf(line, "%*[^:]: listening on port %d",
+				     &s->port) == 1 ||
+			      strstr(line, ": listening") != NULL,
 		      "no address in: %s", line);
 }
 

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,8 +34,10 @@ static int parse(struct http_request *r, const char *bytes, size_t len)
 
 	memcpy(copy, bytes, len);
 	n = http_parse(r, copy, len);
-	for (size_t i = 0; i < COUNT(texts); i++)
-		texts[i]->buf = bytes;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		if (texts[i]->buf == copy)
+			texts[i]->buf = bytes;
+	}
 	free(copy);
 	return n;
 }
@@ -61,6 +62,8 @@ static const struct {
 	{"absolute_form_without_path", "GET http://a HTTP/1.1\r\n" HOST END,
 	 "/", PLAIN, 200},
 	{"absolute_form_with_query", "GET HTTP://a?x HTTP/1.1\r\n" HOST END,
+	 "/", PLAIN, 200},
+	{"absolute_form_with_https", "GET https://a:1/ HTTP/1.1\r\n" HOST END,
 	 "/", PLAIN, 200},
 	{"absolute_metrics", "GET http://a:1/metrics HTTP/1.1\r\n" HOST END,
 	 "/metrics", PLAIN, 200},
@@ -147,10 +150,9 @@ END_TEST
 #define BAD_TARGET  400, "malformed target"
 #define BAD_FORM    400, "target is neither path nor http://host"
 #define NO_METHOD   405, "method is neither GET nor HEAD"
-#define BAD_VERSION 400, "malformed HTTP version or line end"
+#define BAD_VERSION 400, "malformed version or line end"
 #define HTTP_2      505, "HTTP version is not 1.x"
-#define NO_NAME     400, "field without a name, or a folded line"
-#define NO_COLON    400, "no colon directly after a field name"
+#define BAD_NAME    400, "malformed field name or folded line"
 #define BAD_VALUE   400, "control character in a field value"
 #define BARE_CR     400, "CR without LF"
 #define BAD_HOST    400, "malformed Host"
@@ -159,7 +161,9 @@ END_TEST
 #define CHUNKED     501, "body (Transfer-Encoding)"
 #define NO_UPGRADE  400, "Connection does not list upgrade"
 #define NOT_13      426, "Sec-WebSocket-Version is not 13"
-#define BAD_KEY     400, "Sec-WebSocket-Key is not 16 bytes in Base64"
+#define BAD_KEY     400, "Sec-WebSocket-Key is not 16 bytes"
+#define TWO         400, "a field that must be unique repeats"
+#define NO_GET      400, "handshake by HEAD or in HTTP/1.0"
 
 static const struct {
 	const char *name, *certain, *rest;
@@ -186,6 +190,7 @@ static const struct {
 	{"query_alone_with_slash", "GET ?abcde/ ", "HTTP/1.1\r\n", BAD_FORM},
 	{"userinfo", "GET http://me@a/ ", "HTTP/1.1\r\n", BAD_FORM},
 	{"other_scheme", "GET ftp://a/ ", "HTTP/1.1\r\n", BAD_FORM},
+	{"ws_scheme", "GET ws://a/ ", "HTTP/1.1\r\n", BAD_FORM},
 	{"control_in_target", "GET /\x01", " HTTP/1.1\r\n", BAD_TARGET},
 	{"del_in_target", "GET /\x7f", " HTTP/1.1\r\n", BAD_TARGET},
 	{"utf8_in_target", "GET /\xc3", "\xa9 HTTP/1.1\r\n", BAD_TARGET},
@@ -203,20 +208,20 @@ static const struct {
 	{"lf_alone", "GET / HTTP/1.1\n", HOST END, BAD_VERSION},
 	{"cr_alone", "GET / HTTP/1.1\rH", "ost: a", BAD_VERSION},
 	/* RFC 9112, 5: field lines */
-	{"obs_fold", LINE HOST "X: a\r\n ", "b\r\n", NO_NAME},
-	{"obs_fold_with_tab", LINE HOST "X: a\r\n\t", "b\r\n", NO_NAME},
-	{"blank_before_colon", LINE "Host ", ": a\r\n", NO_COLON},
-	{"no_name", LINE ":", " a\r\n", NO_NAME},
-	{"no_colon", LINE "Host\r", "\n", NO_COLON},
+	{"obs_fold", LINE HOST "X: a\r\n ", "b\r\n", BAD_NAME},
+	{"obs_fold_with_tab", LINE HOST "X: a\r\n\t", "b\r\n", BAD_NAME},
+	{"blank_before_colon", LINE "Host ", ": a\r\n", BAD_NAME},
+	{"no_name", LINE ":", " a\r\n", BAD_NAME},
+	{"no_colon", LINE "Host\r", "\n", BAD_NAME},
 	{"control_in_value", LINE "X: a\x0b", "\r\n", BAD_VALUE},
 	{"del_in_value", LINE "X: a\x7f", "\r\n", BAD_VALUE},
 	{"lf_alone_after_value", LINE "Host: a\n", END, BAD_VALUE},
 	{"cr_alone_after_value", LINE "Host: a\rX", END, BARE_CR},
 	{"cr_alone_at_the_end", LINE HOST "\rX", "", BARE_CR},
-	{"bad_letter_in_name", LINE "X(", "y): z\r\n", NO_COLON},
+	{"bad_letter_in_name", LINE "X(", "y): z\r\n", BAD_NAME},
 	/* RFC 9112, 3.2 and 6: Host and bodies */
 	{"no_host", LINE END, "", 400, "no Host field"},
-	{"two_hosts", LINE HOST HOST, END, 400, "two Host fields"},
+	{"two_hosts", LINE HOST HOST, END, TWO},
 	{"bad_host", LINE "Host: a/b\r\n", END, BAD_HOST},
 	{"host_with_blank", LINE "Host: a b\r\n", END, BAD_HOST},
 	{"body", LINE HOST "Content-Length: 1\r\n", END, HAS_BODY},
@@ -231,12 +236,12 @@ static const struct {
 	{"list_of_lengths", LINE HOST "Content-Length: 0, 0\r\n", END,
 	 BAD_LENGTH},
 	{"two_lengths", LINE HOST "Content-Length: 0\r\nContent-Length: 0\r\n",
-	 END, 400, "two Content-Length fields"},
+	 END, TWO},
 	{"chunked", LINE HOST "Transfer-Encoding: chunked\r\n", END, CHUNKED},
 	{"identity", LINE HOST "Transfer-Encoding: identity\r\n", END, CHUNKED},
 	/* RFC 6455, 4.2.1: the handshake */
 	{"handshake_by_head", "HEAD / HTTP/1.1\r\n" HOST UP CON VER KEY END, "",
-	 400, "handshake by HEAD"},
+	 NO_GET},
 	{"no_upgrade", LINE HOST CON VER KEY END, "", 400,
 	 "Upgrade does not list websocket"},
 	{"no_connection", LINE HOST UP VER KEY END, "", NO_UPGRADE},
@@ -245,19 +250,17 @@ static const struct {
 	{"upgrade_is_part_of_word",
 	 LINE HOST UP "Connection: Upgraded\r\n" VER KEY END, "", NO_UPGRADE},
 	{"key_in_http_1_0", "GET / HTTP/1.0\r\n" HOST UP CON VER KEY END, "",
-	 400, "handshake in HTTP/1.0"},
+	 NO_GET},
 	{"no_version", LINE HOST UP CON KEY END, "", NOT_13},
 	{"version_8", LINE HOST UP CON "Sec-WebSocket-Version: 8\r\n" KEY END,
 	 "", NOT_13},
 	{"version_list",
 	 LINE HOST UP CON "Sec-WebSocket-Version: 13, 8\r\n" KEY END, "",
 	 NOT_13},
-	{"two_versions", SHAKE VER, KEY END, 400,
-	 "two Sec-WebSocket-Version fields"},
+	{"two_versions", SHAKE VER, KEY END, TWO},
 	{"no_key", SHAKE END, "", BAD_KEY},
-	{"two_keys", SHAKE KEY KEY, END, 400, "two Sec-WebSocket-Key fields"},
-	{"two_origins", SHAKE KEY "Origin: a\r\nOrigin: a\r\n", END, 400,
-	 "two Origin fields"},
+	{"two_keys", SHAKE KEY KEY, END, TWO},
+	{"two_origins", SHAKE KEY "Origin: a\r\nOrigin: a\r\n", END, TWO},
 	{"empty_key", SHAKE "Sec-WebSocket-Key:\r\n" END, "", BAD_KEY},
 	{"key_of_23",
 	 SHAKE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=\r\n" END, "",
@@ -333,7 +336,6 @@ START_TEST(texts_point_into_the_request)
 			    "Origin:\thttp://e \r\n" UP CON VER KEY END;
 
 	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
-	ck_assert_ptr_eq(r.path.buf, bytes);
 	ck_assert(http_text_is(r.path, "/c"));
 	ck_assert(http_text_is(r.host, "b"));
 	ck_assert(http_text_is(r.origin, "http://e"));
@@ -418,57 +420,67 @@ END_TEST
 
 static const char *const hosts[] = {"chat.example", "b:8080"};
 
-/* Host and Origin; whether http_origin_allowed() without and with `hosts`; and
-   whether Host is one of these. */
+/* Host and Origin; which page http_origin_host() names; and whether
+   http_origin_allowed() without and with `hosts`. */
 static const struct {
-	const char *host, *origin;
-	bool same, allowed, listed;
+	const char *host, *origin, *page;
+	bool same, allowed;
 } origins[] = {
-	{"board:8080", NULL, true, true, false},
-	{"board:8080", "http://board:8080", true, true, false},
-	{"board:8080", "https://BOARD:8080", true, true, false},
-	{"board:8080", "http://board", false, false, false},
-	{"board:8080", "http://board:80801", false, false, false},
-	{"board:8080", "http://board:808", false, false, false},
-	{"board", "http://board:80", true, true, false},
-	{"board:80", "http://board", true, true, false},
-	{"board:80", "HTTP://board:80", true, true, false},
-	{"board", "https://board:443", true, true, false},
-	{"board:443", "HTTPS://board", true, true, false},
-	{"board", "http://board:443", false, false, false},
-	{"board", "https://board:80", false, false, false},
-	{"board:443", "http://board", false, false, false},
-	{"board", "http://board:8", false, false, false},
-	{"board", "http://board:080", false, false, false},
-	{":80", "http://:80", true, true, false},
-	{":80", "http://", false, false, false},
-	{"chat.example:443", "https://chat.example", true, true, true},
-	{"chat.example:80", NULL, true, true, true},
-	{"chat.example:8080", "https://chat.example:443", false, true, false},
-	{"b", "http://b:8080", false, true, false},
-	{"board", "http://evil.example", false, false, false},
-	{"board", "http://evil/board", false, false, false},
-	{"board", "null", false, false, false},
-	{"null", "null", false, false, false},
-	{"board", "board", false, false, false},
-	{"board", "//board", false, false, false},
-	{"board", "http:/board", false, false, false},
-	{"board", "http://", false, false, false},
-	{"board", "http:??board", false, false, false},
-	{"board", "://board", false, false, false},
-	{"board", "!http://board", false, false, false},
-	{"board", "a-b+c.d://board", true, true, false},
-	{"board", "", false, false, false},
-	{"", "http://", false, false, false},
-	{"a", "http://a", true, true, false},
-	{"AZaz", "http://azAZ", true, true, false},
-	{"chat.example", NULL, true, true, true},
-	{"chat.example", "https://chat.example", true, true, true},
-	{"Chat.Example", "https://chat.example", true, true, true},
-	{"chat.example", "https://b:8080", false, true, true},
-	{"chat.example", "https://chat.example.evil", false, false, true},
-	{"evil.example", "http://evil.example", true, true, false},
-	{"evil.example", "https://chat.example", false, true, false},
+	{"board:8080", NULL, "", true, true},
+	{"board:8080", "http://board:8080", "board:8080", true, false},
+	{"board:8080", "https://BOARD:8080", "BOARD:8080", true, false},
+	{"board:8080", "http://board", "board", false, false},
+	{"board:8080", "http://board:8081", "board:8081", false, false},
+	{"board:8080", "http://board:808", "board:808", false, false},
+	/* the default ports: http and ws 80, https and wss 443 */
+	{"board", "http://board:80", "board:80", true, false},
+	{"board:80", "http://board", "board", true, false},
+	{"board:80", "HTTP://board:80", "board:80", true, false},
+	{"board:80", "ws://board", "board", true, false},
+	{"board", "https://board:443", "board:443", true, false},
+	{"board:443", "HTTPS://board", "board", true, false},
+	{"board:443", "wss://board", "board", true, false},
+	{"board", "WSS://board:443", "board:443", true, false},
+	{"board", "http://board:443", "board:443", false, false},
+	{"board", "ws://board:443", "board:443", false, false},
+	{"board", "https://board:80", "board:80", false, false},
+	{"board:443", "http://board", "board", false, false},
+	{"board:443", "httpss://board", "board", false, false},
+	{"board", "http://board:8", "board:8", false, false},
+	{"board", "http://board:080", "board:080", false, false},
+	{"board:443", "a-b+c.d://board:443", "board:443", true, false},
+	{"[::1]:80", "http://[::1]", "[::1]", true, false},
+	/* with a list of hosts, these and no others, whatever Host is */
+	{"board", NULL, "", true, true},
+	{"chat.example:443", "https://chat.example", "chat.example", true,
+	 true},
+	{"Chat.Example", "https://chaT.example", "chaT.example", true, true},
+	{"chat.example:8080", "https://chat.example:443", "chat.example:443",
+	 false, true},
+	{"b", "http://b:8080", "b:8080", false, true},
+	{"127.0.0.1", "https://b:8080", "b:8080", false, true},
+	{"b", "http://b", "b", true, false},
+	{"chat.example", "https://chat.example.evil", "chat.example.evil",
+	 false, false},
+	{"evil.example", "http://evil.example", "evil.example", true, false},
+	{"board", "http://evil.example", "evil.example", false, false},
+	/* pages from no host, and what no browser sends */
+	{"board", "null", "", false, false},
+	{"null", "null", "", false, false},
+	{"null", "http://null", "", false, false},
+	{"board", "file://", "", false, false},
+	{"board", "", "", false, false},
+	{"", "http://", "", false, false},
+	{":80", "http://:80", "", false, false},
+	{"board", "board", "", false, false},
+	{"board", "//board", "", false, false},
+	{"board", "http:/board", "", false, false},
+	{"board", "http:??board", "", false, false},
+	{"board", "://board", "", false, false},
+	{"board", "!http://board", "", false, false},
+	{"board", "http://board/", "", false, false},
+	{"board", "http://evil/board", "", false, false},
+	{"board", "http://evil@board", "", false, false},
 };
 
 START_TEST(allows_origins)
@@ -485,12 +497,8 @@ START_TEST(allows_origins)
 		      "no hosts: %s", bytes);
 	ck_assert_msg(http_origin_allowed(&r, hosts, 2) == origins[_i].allowed,
 		      "hosts: %s", bytes);
-	ck_assert_msg(http_host_listed(&r, hosts, 2) == origins[_i].listed,
-		      "listed: %s", bytes);
-	ck_assert(!http_host_listed(&r, hosts, 0));
-	/* the second host alone */
-	if (strcasecmp(origins[_i].host, hosts[1]) != 0)
-		ck_assert(!http_host_listed(&r, hosts + 1, 1));
+	ck_assert_msg(http_text_is(http_origin_host(&r), origins[_i].page),
+		      "page: %s", bytes);
 }
 END_TEST
 
@@ -503,22 +511,58 @@ START_TEST(compares_hosts_without_the_default_port)
 				 "Origin: https://a\r\n" END;
 
 	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
-	ck_assert(http_host_listed(&r, ours, 1));
 	ck_assert(http_origin_allowed(&r, ours, 1));
 }
 END_TEST
 
 START_TEST(knows_what_can_be_a_host)
 {
-	static const char *const good_hosts[] = {"a", "a-b.example:8080",
-						 "[::1]:80", "A_0"};
-	static const char *const bad_hosts[] = {
-		"", "http://a", "a/", "*.a", "a b", "a,b", "\xc3\xa4"};
+	static const char *const good_hosts[] = {"a",
+						 "a-b.example:8080",
+						 "192.168.1.5:8080",
+						 "[::1]:80",
+						 "[fe80::1]",
+						 "A_0",
+						 "board.local.:1",
+						 "b:65535"};
+	static const char *const bad_hosts[] = {"",
+						":",
+						":80",
+						"[",
+						"[]",
+						"[::1",
+						"[::1]x",
+						"[::1]:",
+						"[x]",
+						"a..b",
+						"board:",
+						"board:0",
+						"board:65536",
+						"board:99999",
+						"board:999999999999999999999",
+						"board:-1",
+						"board:+1",
+						"board:8x",
+						"a:1:2",
+						"::1",
+						"null",
+						"NULL",
+						"null:80",
+						"http://a",
+						"file://",
+						"a/",
+						"*.a",
+						"a b",
+						"a,b",
+						"me@a",
+						"\xc3\xa4"};
 
 	for (size_t i = 0; i < COUNT(good_hosts); i++)
-		ck_assert_msg(http_is_host(good_hosts[i]), "%s", good_hosts[i]);
+		ck_assert_msg(http_is_host(http_text_of(good_hosts[i])), "%s",
+			      good_hosts[i]);
 	for (size_t i = 0; i < COUNT(bad_hosts); i++)
-		ck_assert_msg(!http_is_host(bad_hosts[i]), "%s", bad_hosts[i]);
+		ck_assert_msg(!http_is_host(http_text_of(bad_hosts[i])), "%s",
+			      bad_hosts[i]);
 }
 END_TEST
 
@@ -553,42 +597,6 @@ START_TEST(finds_the_last_forwarded_address)
 	else
 		ck_assert(r.forwarded.to > 0 &&
 			  http_text_is(r.forwarded, forwards[_i].last));
-}
-END_TEST
-
-/* Fields, and whether they list this entity tag. */
-#define ETAG "W/\"qZk+NkcGgWq6PiVxeFDCbJzQ2J0=\""
-static const struct {
-	const char *fields;
-	bool lists;
-} etags[] = {
-	{"", false},
-	{"If-None-Match: " ETAG "\r\n", true},
-	{"if-none-match:" ETAG "\r\n", true},
-	{"If-None-Match: \"a\", " ETAG " ,W/\"b\"\r\n", true},
-	{"If-None-Match: *\r\n", true},
-	{"If-None-Match: \r\n", false},
-	{"If-None-Match: \"*\"\r\n", false},
-	{"If-None-Match: W/\"qZk+NkcGgWq6PiVxeFDCbJzQ2J1=\"\r\n", false},
-	{"If-None-Match: x" ETAG "\r\n", false},
-	{"If-None-Match: " ETAG "x\r\n", false},
-	{"If-Match: " ETAG "\r\n", false},
-};
-
-START_TEST(finds_entity_tag)
-{
-	struct http_request r;
-	char bytes[512], etag[HTTP_ETAG_LENGTH + 2];
-	int n = snprintf(bytes, sizeof bytes, LINE HOST "%s" END,
-			 etags[_i].fields);
-
-	etag[HTTP_ETAG_LENGTH + 1] = '?';
-	http_etag(etag, (const unsigned char *)"abc", 3);
-	ck_assert_str_eq(etag, ETAG);
-	ck_assert_uint_eq(strlen(etag), HTTP_ETAG_LENGTH);
-	ck_assert_int_eq(etag[HTTP_ETAG_LENGTH + 1], '?');
-	ck_assert_int_eq(http_parse(&r, bytes, (size_t)n), n);
-	ck_assert(http_etag_listed(&r, etag) == etags[_i].lists);
 }
 END_TEST
 
@@ -672,8 +680,8 @@ END_TEST
 
 START_TEST(names_each_status)
 {
-	static const int known[] = {200, 304, 400, 403, 404, 405, 408, 413,
-				    414, 421, 426, 429, 431, 501, 503, 505};
+	static const int known[] = {200, 400, 403, 404, 405, 408, 413,
+				    414, 426, 429, 431, 501, 503, 505};
 	char head[HTTP_HEAD_MAX];
 	size_t count = 0;
 
@@ -692,7 +700,7 @@ START_TEST(names_each_status)
 }
 END_TEST
 
-/* ---- The same cases over loopback, by the real server ---- */
+/* ---- A tenth of the cases over loopback, by the real server ---- */
 
 static struct server s;
 
@@ -713,20 +721,20 @@ static int served_status(const char *request, size_t size)
 	return status;
 }
 
-START_TEST(server_answers_each_case)
+START_TEST(server_answers_as_the_parser_decides)
 {
-	size_t size = _i == 0 ? 4096 : 1;
+	start(&s, CHAT, "-q", NULL);
+	for (size_t i = 0; i < COUNT(good); i += 10) {
+		for (size_t size = 1; size < 5000; size += 4095) {
+			int status = served_status(good[i].bytes, size);
 
-	start(&s, "./chat", "-q", NULL);
-	for (size_t i = 0; i < COUNT(good); i++) {
-		int status = served_status(good[i].bytes, size);
-
-		ck_assert_msg(status == good[i].status, "%s: %d", good[i].name,
-			      status);
+			ck_assert_msg(status == good[i].status, "%s: %d",
+				      good[i].name, status);
+		}
 	}
 	/* of a bad request, send no more than makes the error certain */
-	for (size_t i = 0; i < COUNT(bad); i++) {
-		int status = served_status(bad[i].certain, size);
+	for (size_t i = 0; i < COUNT(bad); i += 10) {
+		int status = served_status(bad[i].certain, 4096);
 
 		ck_assert_msg(status == bad[i].status, "%s: %d", bad[i].name,
 			      status);
@@ -753,14 +761,13 @@ Suite *http_suite(void)
 	tcase_add_test(t, compares_hosts_without_the_default_port);
 	tcase_add_test(t, knows_what_can_be_a_host);
 	add_table_test(t, finds_the_last_forwarded_address, forwards);
-	add_table_test(t, finds_entity_tag, etags);
 	tcase_add_test(t, absolute_form_replaces_the_host_field);
 	tcase_add_test(t, accepts_the_sample_key);
 	tcase_add_test(t, writes_response_heads);
 	tcase_add_test(t, cuts_a_head_that_is_too_long);
 	tcase_add_test(t, names_each_status);
 	tcase_set_timeout(t, 60);
-	tcase_add_loop_test(t, server_answers_each_case, 0, 2);
+	tcase_add_test(t, server_answers_as_the_parser_decides);
 	suite_add_tcase(suite, t);
 	return suite;
 }
