@@ -13,7 +13,6 @@
 	SUITE(base64) \
 	SUITE(ws)     \
 	SUITE(http)   \
-	SUITE(kernel) \
 	SUITE(store)  \
 	SUITE(chat)   \
 	SUITE(file)   \
