@@ -7,6 +7,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,15 +106,14 @@ START_TEST(answers_bad_requests)
 
 	start(&s, CHAT, NULL);
 	for (size_t i = 0; i < COUNT(cases); i++) {
+		s.log[0] = '\0';
 		expect_status(&s, cases[i].request, cases[i].status);
 		ck_assert_ptr_nonnull(
 			strstr(strstr(s.response, "\r\n\r\n"), cases[i].why));
 		snprintf(refused, sizeof refused, "Request refused: %d ",
 			 cases[i].status);
 		await_log(&s, refused);
-		ck_assert_int_eq(count_in_log(&s, "Request refused: "), i + 1);
-		ck_assert_ptr_nonnull(
-			strstr(strrchr(s.log, '('), cases[i].why));
+		await_log(&s, cases[i].why);
 	}
 	finish();
 }
@@ -258,34 +258,27 @@ static int shake(const char *host, const char *origin)
 	return send_request(&s, request);
 }
 
-/* Each remedy in a refusal is one that works, as it is printed. */
+/* The remedy in a refusal works as it is printed, and is whole. */
 START_TEST(refuses_foreign_origin_with_a_remedy_that_works)
 {
-	char line[256], *remedy, *words[8];
-	const char *other = "192.0.2.7:8080";
-	int n = 0;
+	char line[256], page[32] = "", own[32] = "";
+	const char *host = "192.0.2.7:8080";
 
 	start(&s, CHAT, NULL);
 	snprintf(line, sizeof line, "Origin: http://127.0.0.1:%d\r\n", s.port);
 	close(join_room(&s, line));
-	ck_assert_int_eq(shake(other, "http://app.example"), 403);
+	ck_assert_int_eq(shake(host, "http://app.example"), 403);
 	await_log(&s, "Handshake refused: 403 ");
-	remedy = strstr(s.response, "-o ");
-	ck_assert_ptr_nonnull(remedy);
 	ck_assert_ptr_nonnull(strstr(s.response, "no others"));
+	ck_assert_int_eq(
+		sscanf(strstr(s.response, "-o "), "-o %31s -o %31s", page, own),
+		2);
 	finish();
-	/* give both options as the answer has them */
-	for (char *w = strtok(remedy, " ;,()\n"); w != NULL && n < 8;
-	     w = strtok(NULL, " ;,()\n")) {
-		if (strcmp(w, "-o") == 0)
-			words[n++] = strtok(NULL, " ;,()\n");
-	}
-	ck_assert_int_eq(n, 2);
-	start(&s, CHAT, "-o", words[0], "-o", words[1], NULL);
+	start(&s, CHAT, "-o", page, "-o", own, NULL);
 	close(join_room(&s, "Origin: http://app.example\r\n"));
-	snprintf(line, sizeof line, "Origin: http://%s\r\n", other);
+	snprintf(line, sizeof line, "Origin: http://%s\r\n", host);
 	close(join_room(&s, line));
-	ck_assert_int_eq(shake(other, "http://evil.example"), 403);
+	ck_assert_int_eq(shake(host, "http://evil.example"), 403);
 	finish();
 }
 END_TEST
@@ -308,7 +301,6 @@ START_TEST(names_no_remedy_where_none_helps)
 	ck_assert_int_eq(shake("a..b", "http://localhost"), 403);
 	ck_assert_ptr_null(strstr(s.response, "-o localhost -o a..b"));
 	expect_metric(&s, "chat_refused_forbidden_total", COUNT(origins) + 1);
-	await_log(&s, "\\"); /* TODO */
 	finish();
 }
 END_TEST
@@ -579,25 +571,22 @@ START_TEST(times_out_unfinished_request)
 }
 END_TEST
 
-START_TEST(times_out_unfinished_message)
+/* A client may take its time for a message, however slow its line is. */
+START_TEST(awaits_unfinished_message)
 {
-	int a, b, c;
+	int a, b;
 
-	start(&s, SMALL, "-n", "0", "-t", "0", NULL);
+	start_bare_relay(&s, SMALL);
 	a = join_room(&s, "");
-	b = join_room(&s, "");
-	c = join_room(&s, "");
-	send_frame(a, 0x01, "half a", 6);
-	send_string(b, "\x81");
-	send_message(c, "whole");
-	expect_message(a, "whole");
-	expect_message(b, "whole");
-	expect_close(a, 1008);
-	expect_close(b, 1008);
-	await_log(&s, "disconnected: unfinished");
-	send_message(c, "still here");
-	expect_message(c, "whole");
-	expect_message(c, "still here");
+	send_frame(a, 0x01, "half ", 5);
+	send_all(a, "\x80", 1);
+	for (int i = 0; i < 2; i++) { /* longer than each timeout */
+		b = dial(&s);
+		read_until_end(b, s.response, sizeof s.response);
+		close(b);
+	}
+	send_all(a, "\x81\0\0\0\0a", 6);
+	expect_message(a, "half a");
 	finish();
 }
 END_TEST
@@ -733,7 +722,7 @@ START_TEST(refuses_bad_usage)
 		{"-p", "-p"},
 		{"-p 99999999999999999999", "99999999999999999999"},
 		{"-z", "-z"},
-		{"--help", "--help"},
+		{"--help", "--"},
 		{"-n 1001", "1001"},
 		{"-c x", "-c"},
 		{"-t 86401", "86401"},
@@ -989,32 +978,30 @@ START_TEST(goes_on_when_log_is_not_read)
 }
 END_TEST
 
-/* A flood writes LOG_RATE lines a second, and how many more there were. */
+/* A flood writes LOG_RATE lines a second, and then how many are missing. */
 START_TEST(limits_lines_of_log)
 {
-	enum { REFUSED = 1000 };
-	int lines, counted = 0;
+	struct pollfd log;
+	int said = 0, lines, missing = 0;
+	size_t len = 0;
 
 	start(&s, CHAT, NULL);
-	for (int i = 0; i < REFUSED; i++)
+	log = (struct pollfd){.fd = s.err, .events = POLLIN};
+	for (; said < 500; said++)
 		expect_status(&s, "x\r\n\r\n", 400);
-	kill(s.pid, SIGTERM);
-	read_until_end(s.err, s.log, sizeof s.log);
-	ck_assert_int_eq(await_exit(&s), 0);
+	while (poll(&log, 1, 0) > 0)
+		len += (size_t)read(s.err, s.log + len, sizeof s.log - 1 - len);
 	lines = count_in_log(&s, "Request refused: 400");
-	/* a line with another number of lines is a count of missing ones */
-	for (char *at = strtok(s.log, "\n"); at != NULL;
-	     at = strtok(NULL, "\n")) {
-		const char *said = strstr(at, " chat ");
-
-		if (said != NULL)
-			counted += atoi(said + strlen(" chat "));
-	}
-	/* the line of the start or of the end may be among those counted */
-	ck_assert_int_ge(lines + counted, REFUSED);
-	ck_assert_int_le(lines + counted, REFUSED + 2);
-	ck_assert_int_ge(lines, 98);
-	ck_assert_int_gt(counted, 0);
+	ck_assert(lines >= 98 && lines < 400);
+	/* when it is quiet, a line is written again, behind the count */
+	do
+		expect_status(&s, "GET /last HTTP/1.0\r\n\r\n", 404), said++;
+	while (poll(&log, 1, 200) == 0);
+	await_log(&s, "/last");
+	for (char *at = s.log; (at = strstr(at, " chat ")) != NULL; at++)
+		missing += atoi(at + strlen(" chat "));
+	ck_assert_int_eq(count_in_log(&s, "Request refused: ") + missing, said);
+	finish();
 }
 END_TEST
 
@@ -1053,7 +1040,7 @@ Suite *chat_suite(void)
 	tcase_add_test(t, gives_newcomers_at_most_half_the_ring);
 	tcase_add_test(t, refuses_one_client_too_many);
 	tcase_add_test(t, times_out_unfinished_request);
-	tcase_add_test(t, times_out_unfinished_message);
+	tcase_add_test(t, awaits_unfinished_message);
 	tcase_add_test(t, drops_client_that_holds_up_the_room);
 	tcase_add_test(t, closes_with_1001_at_sigterm);
 	tcase_add_test(t, exits_at_second_signal);
