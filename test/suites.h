@@ -15,6 +15,7 @@
 	SUITE(http)   \
 	SUITE(store)  \
 	SUITE(chat)   \
+	SUITE(limits) \
 	SUITE(file)   \
 	SUITE(wire)   \
 	SUITE(hurt)   \
