@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIMIT = 300  # seconds that anything may take
 
 
@@ -22,12 +23,20 @@ def run(*command, **more):
     return done.stdout
 
 
-def recipe(title):
-    """The commands of a section of docs/operation.md."""
-    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    with open(top + "/docs/operation.md") as file:
-        section = file.read().split("\n## " + title)[1].split("\n## ")[0]
-    return re.findall(r"^    (.*)$", section, re.M)
+def port_of(line):
+    """The port that the line of a server's start names."""
+    found = re.search(r"(?::|port )(\d+)\D*$", line)
+    need(found, "no port:", line)
+    return int(found.group(1))
+
+
+def recipes(path, begin, end):
+    """The lists of commands, each of indented lines without a gap, between two
+    texts of a document."""
+    with open(os.path.join(TOP, path)) as file:
+        text = file.read().split(begin)[1].split(end)[0]
+    return [re.sub(r"^(?:    |#     )", "", block, flags=re.M) for block in
+            re.findall(r"(?:^(?:    |#     ).+\n)+", text, re.M)]
 
 
 class Member:
