@@ -8,9 +8,8 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from room import need, run
+from room import STAND_INS, TOP, need, recipes, run
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 folder = os.path.abspath(sys.argv[1])
 
 
@@ -51,15 +50,12 @@ def check_dist():
 
 
 def check_debian(version):
-    """Built as contrib/debian/rules says; lintian has nothing to say."""
+    """Built as docs/operation.md says; lintian has nothing to say."""
     work = folder + "/debian"
-    tree = work + "/chat-" + version
-    shutil.copytree(folder + "/chat-" + version, tree)
-    shutil.copy("%s/chat-%s.tar.gz" % (folder, version),
-                "%s/chat-room_%s.orig.tar.gz" % (work, version))
-    how, = re.findall("^#     (cp .*) -b -us -uc$",
-                      read(tree + "/contrib/debian/rules").decode(), re.M)
-    run("sh", "-c", how + " -us -uc", cwd=tree)
+    run("git", "clone", "-q", TOP, work + "/clone")
+    recipe, = recipes("docs/operation.md", "**A package**", "## ")
+    run("sh", "-euc", STAND_INS + recipe, cwd=work + "/clone")
+    work += "/clone"
     changes, = glob.glob(work + "/*.changes")
     found = run("lintian", "--allow-root", "--fail-on", "error,warning",
                 changes)
@@ -70,6 +66,8 @@ def check_debian(version):
         "usr/bin/chat": True, "usr/share/man/man1/chat.1.gz": False,
         "lib/systemd/system/chat.service": False,
         "lib/systemd/system/chat.socket": False,
+        "lib/systemd/system/chat@.service": False,
+        "lib/systemd/system/chat@.socket": False,
         "usr/share/doc/chat-room/copyright": False,
         "usr/share/doc/chat-room/changelog.gz": False,
         "usr/share/doc/chat-room/changelog.Debian.gz": False,

@@ -6,6 +6,8 @@ import re
 import socket
 import struct
 import subprocess
+import time
+import urllib.request
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIMIT = int(os.environ.get("LIMIT", 300))  # seconds that anything may take
@@ -28,6 +30,15 @@ def run(*command, **more):
     return done.stdout
 
 
+def until(question, what):
+    """Asks until the answer is true, and returns it."""
+    deadline = time.monotonic() + LIMIT
+    while not (answer := question()):
+        need(time.monotonic() < deadline, "still not true:", what)
+        time.sleep(0.05)
+    return answer
+
+
 def port_of(line):
     """The port that the line of a server's start names."""
     found = re.search(r"(?::|port )(\d+)\D*$", line)
@@ -44,11 +55,43 @@ def recipes(path, begin, end):
             re.findall(r"(?:^(?:    |#     ).+\n)+", text, re.M)]
 
 
-class Member:
-    """A WebSocket client (RFC 6455) of small messages, in the room."""
+class Room:
+    """A server, at a port that the kernel picks unless an option names one."""
 
-    def __init__(self, port, fields=""):
-        self.socket = socket.create_connection(("127.0.0.1", port), LIMIT)
+    def __init__(self, *options, log=os.devnull):
+        self.path = log
+        with open(log, "a") as file:
+            self.process = subprocess.Popen(
+                [TOP + "/chat", "-a", "127.0.0.1", "-p", "0", *options],
+                stdout=subprocess.PIPE, stderr=file, text=True)
+        self.port = port_of(self.process.stdout.readline())
+
+    def log(self):
+        with open(self.path) as file:
+            return file.read()
+
+    def metric(self, name):
+        """The value of a counter; None if there is no such."""
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.port,
+                                    timeout=LIMIT) as answer:
+            found = re.search(r"^%s (\d+)$" % name, answer.read().decode(), re.M)
+        return found and int(found.group(1))
+
+    def stop(self):
+        self.process.terminate()
+        need(self.process.wait(LIMIT) == 0, "exit status")
+
+
+class Member:
+    """A WebSocket client (RFC 6455) in the room."""
+
+    def __init__(self, port, fields="", receive_buffer=0):
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
+                                   receive_buffer)
+        self.socket.settimeout(LIMIT)
+        self.socket.connect(("127.0.0.1", port))
         self.data = b""
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
@@ -59,6 +102,7 @@ class Member:
             self.more()
         head, self.data = self.data.split(b"\r\n\r\n", 1)
         need(b" 101 " in head.split(b"\r\n")[0], head)
+        self.response = head.decode() + "\r\n"
         self.history = []
         while not (text := self.frame()).startswith('{"online":'):
             self.history.append(text)
@@ -94,9 +138,9 @@ class Member:
         return text
 
     def send(self, first, payload):
-        need(len(payload) < 126, payload)
-        self.socket.sendall(bytes([first, 128 | len(payload), 0, 0, 0, 0])
-                            + payload)
+        n = len(payload)
+        size = bytes([128 | n]) if n < 126 else b"\xfe" + struct.pack(">H", n)
+        self.socket.sendall(bytes([first]) + size + bytes(4) + payload)
 
     def say(self, text):
         self.send(0x81, text.encode())

@@ -17,9 +17,9 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from room import LIMIT, STAND_INS, Member, need, recipes, run, talk
+from room import (LIMIT, STAND_INS, TOP, Member, need, recipes, run, talk,
+                  until)
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PORT = 8080
 children = []
 
@@ -31,15 +31,6 @@ def start(*command, **more):
                              **more)
     children.append(child)
     return child
-
-
-def until(question, what):
-    """Asks until the answer is true, and returns it."""
-    deadline = time.monotonic() + LIMIT
-    while not (answer := question()):
-        need(time.monotonic() < deadline, "still not true:", what)
-        time.sleep(0.05)
-    return answer
 
 
 def is_open(port=PORT):

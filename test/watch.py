@@ -7,13 +7,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from room import LIMIT, Member, need, port_of, run
+from room import LIMIT, TOP, Member, Room, need, run, until
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONTRIB = TOP + "/contrib/"
 folder = os.path.abspath(sys.argv[1])
 
@@ -27,27 +24,6 @@ def write(name, text):
     with open(os.path.join(folder, name), "w") as file:
         file.write(text)
     return os.path.join(folder, name)
-
-
-class Room:
-    """A server whose log goes to a file, or to a program."""
-
-    def __init__(self, log, *options):
-        self.process = subprocess.Popen(
-            [TOP + "/chat", "-p", "0", *options], stdout=subprocess.PIPE,
-            stderr=log, text=True)
-        self.port = port_of(self.process.stdout.readline())
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(LIMIT)
-
-
-def until(question, what):
-    deadline = time.monotonic() + LIMIT
-    while not question():
-        need(time.monotonic() < deadline, "still not true:", what)
-        time.sleep(0.05)
 
 
 # each alert: what is measured each minute, and when it must be raised
@@ -76,13 +52,10 @@ def check_prometheus():
     text = read(rules)
     names = re.findall(r"alert: (\w+)", text)
     need(sorted(names) == sorted(ALERTS), "not tested:", names)
-    with open(folder + "/metrics.log", "w") as log:
-        room = Room(log)
-        metrics = urllib.request.urlopen(
-            "http://127.0.0.1:%d/metrics" % room.port).read().decode()
-        room.stop()
+    room = Room()
     for name in set(re.findall(r"chat_\w+", text)):
-        need("\n%s " % name in metrics, "there is no", name)
+        need(room.metric(name) is not None, "there is no", name)
+    room.stop()
     tests = "rule_files: [%s]\nevaluation_interval: 1m\ntests:\n" % rules
     for changed in [{}, *ALERTS.values()]:
         tests += "  - interval: 1m\n    input_series:\n"
@@ -103,8 +76,7 @@ def check_prometheus():
 def check_logrotate():
     """The log file is copied and emptied, and the room goes on writing it."""
     path = folder + "/chat.log"
-    with open(path, "a") as log:
-        room = Room(log)
+    room = Room(log=path)
     Member(room.port).leave()
     until(lambda: "(0 online)" in read(path), "the log has it")
     before = read(path)
@@ -134,7 +106,7 @@ def check_svlogd():
     pipe = subprocess.Popen(["sh", "-c", command], start_new_session=True)
     current = logs + "/current"
     try:
-        until(lambda: os.path.exists(current) and "Listening" in read(current),
+        until(lambda: os.path.exists(current) and "Z chat " in read(current),
               "svlogd has the line")
         # svlogd ends by itself when the room has closed the pipe
         run("pkill", "-P", str(pipe.pid), "-x", "chat")
@@ -142,7 +114,6 @@ def check_svlogd():
     finally:
         if pipe.poll() is None:
             os.killpg(pipe.pid, signal.SIGKILL)
-    need("SIGTERM" in read(current), read(current))
     return "svlogd"
 
 

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_SIZE = 16, MESSAGE_MAX = 4, HEADER = 1, CLIENT_HEADER = 2 };
+enum { RING_SIZE = 16, MESSAGE_MAX = 4, HEADER = 1, CLIENT_HEADER = 2 };
 enum { A, B, C, CLIENTS };
 
-static char bytes[LOG_SIZE + 1] = "................";
+static char bytes[RING_SIZE + 1] = "................";
 static unsigned head, slowest;
 static bool congested;
 
@@ -27,13 +27,13 @@ static struct client {
 
 static unsigned bytes_free(void)
 {
-	return LOG_SIZE - (head - slowest);
+	return RING_SIZE - (head - slowest);
 }
 
 static void ring_write(char byte)
 {
 	assert(bytes_free() > 0); /* or a byte that a client needs is lost */
-	bytes[head++ % LOG_SIZE] = byte;
+	bytes[head++ % RING_SIZE] = byte;
 }
 
 static void update_slowest(void)
@@ -43,7 +43,7 @@ static void update_slowest(void)
 		if (slowest > clients[i].cursor)
 			slowest = clients[i].cursor;
 	}
-	if (head - slowest <= LOG_SIZE / 2)
+	if (head - slowest <= RING_SIZE / 2)
 		congested = false;
 }
 
@@ -110,7 +110,7 @@ static void pass(const char *event, bool c_reads)
 /* Any lengths, any reads, any slowness. */
 static unsigned least_free_of(long steps)
 {
-	unsigned least = LOG_SIZE;
+	unsigned least = RING_SIZE;
 
 	for (; steps > 0; steps--) {
 		struct client *c = &clients[rand() % CLIENTS];
