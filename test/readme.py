@@ -171,6 +171,20 @@ def check_say():
     shutil.rmtree(folder)
 
 
+def check_farewell():
+    """A client that closes at once, unread: what had arrived is said."""
+    room = Room()
+    listener, speaker = Member(room.port), Member(room.port)
+    speaker.socket.sendall(b"".join(
+        b"\x81" + bytes([128 + len(str(n))]) + bytes(4) + str(n).encode()
+        for n in range(200)))
+    speaker.socket.close()
+    for n in range(200):
+        need(listener.hear() == str(n), "not", n)
+    room.stop()
+    done["clients"] += 1
+
+
 def check_boards():
     """What two libraries send by themselves, and with the lines of the page; and
     a subprotocol, which the server does not name."""
@@ -366,6 +380,7 @@ check_experiments()
 check_builds()
 check_python()
 check_say()
+check_farewell()
 check_boards()
 print("check-readme: %(experiments)d experiments, %(builds)d builds, "
       "%(clients)d clients, %(figures)d figures, %(links)d links and "

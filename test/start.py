@@ -342,6 +342,10 @@ def check_procd(folder):
             % (router, at_pc), cwd=tree)
         run("chroot", router, "/bin/sh", "-euc", at_router)
     need("ARM" in run("readelf", "-h", router + "/usr/bin/chat"), "not for ARM")
+    size = os.path.getsize(router + "/usr/bin/chat") / 1000
+    told = int(re.search(r"That is (\d+) KB;", open(
+        TOP + "/contrib/chat.procd").read()).group(1))
+    need(told - 10 < size <= told, "it has %d KB, not %d" % (size, told))
     users = open(router + "/etc/passwd").read()
     need(users.count("\nchat:x:8080:") == 1, users)
     need(os.path.exists(router + "/etc/rc.d/S95chat"), "it is not enabled")
