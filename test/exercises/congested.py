@@ -11,8 +11,10 @@ from room import Member, Room, need
 
 BEGINS = " The room is congested\n"
 ENDS = " The room is not congested any more\n"
+LOG = "test/build/congested.log"
 
-room = Room("-l", "0", "-t", "0", log="test/build/congested.log")
+open(LOG, "w").close()
+room = Room("-l", "0", "-t", "0", log=LOG)
 fast = Member(room.port)
 for n in range(100):
     fast.say("Hi")
