@@ -111,6 +111,9 @@ def check_systemd(folder):
     copy_of_source(root)
     install, other_port, rooms, upgrade, remove = recipes(
         "docs/operation.md", "any machine with systemd", "**A package**")
+    one, many = (open(TOP + "/contrib/%s.service" % name).read()
+                 .partition("Restart=")[2] for name in ("chat", "chat@"))
+    need(one == many != "", "the two services differ below -f")
     proxied = "X-Forwarded-For: 192.0.2.1\r\n"
 
     def boot():
