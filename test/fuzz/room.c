@@ -54,8 +54,9 @@ enum {
 	FIRST = 10, /* of the peers' sockets */
 	SOCKETS = 8,
 	ENDLESS = 1 << 30,
-	EARLY = 64,      /* messages before the first notice, at most */
-	HOME = 2,        /* members of an address: -c */
+	TOLD = 3,   /* messages of history: -n */
+	EARLY = 64, /* messages without a notice: its Close may come first */
+	HOME = 2,   /* members of an address: -c */
 	SAID_MAX = 8192, /* messages known */
 	FILE_MAX = 1 << 16,
 	PATIENCE = 5000, /* passes in which all must settle */
@@ -182,6 +183,7 @@ static void check_notice(struct peer *p)
 		since = name;
 	MUST(name == since);
 	if (!p->notified) {
+		MUST(p->early <= TOLD);
 		p->place = count + offset - p->early;
 		for (size_t k = 0; k < p->early; k++)
 			place_message(p->place++, &p->before[k]);
