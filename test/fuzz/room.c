@@ -612,26 +612,22 @@ int fake_fsync(int fd)
 
 /* ---- What only the start needs ---- */
 
+static int succeed(void)
+{
+	return 0;
+}
+#define SUCCEEDS __attribute__((alias("succeed")))
+int fake_alarm(void) SUCCEEDS;
+int fake_bind(void) SUCCEEDS;
+int fake_fcntl(void) SUCCEEDS;
+int fake_listen(void) SUCCEEDS;
+int fake_setrlimit(void) SUCCEEDS;
+int fake_setsockopt(void) SUCCEEDS;
+
 int fake_socket(int family, int type, int protocol)
 {
 	(void)family, (void)protocol;
 	return type == SOCK_STREAM ? LISTENER : ROUTE;
-}
-
-int fake_bind(int fd, const struct sockaddr *address, socklen_t size)
-{
-	return (void)fd, (void)address, (void)size, 0;
-}
-
-int fake_listen(int fd, int backlog)
-{
-	return (void)fd, (void)backlog, 0;
-}
-
-int fake_setsockopt(int fd, int level, int option, const void *value,
-		    socklen_t size)
-{
-	return (void)fd, (void)level, (void)option, (void)value, (void)size, 0;
 }
 
 int fake_getsockopt(int fd, int level, int option, void *value, socklen_t *size)
@@ -654,16 +650,6 @@ int fake_getsockname(int fd, struct sockaddr *address, socklen_t *size)
 	return 0;
 }
 
-int fake_fcntl(int fd, int command, ...)
-{
-	return (void)fd, (void)command, 0;
-}
-
-int fake_setrlimit(int resource, const struct rlimit *limit)
-{
-	return (void)resource, (void)limit, 0;
-}
-
 int fake_sigaction(int number, const struct sigaction *to,
 		   struct sigaction *from)
 {
@@ -672,11 +658,6 @@ int fake_sigaction(int number, const struct sigaction *to,
 	if (number == SIGTERM && to != NULL)
 		stop = to->sa_handler;
 	return 0;
-}
-
-unsigned fake_alarm(unsigned seconds)
-{
-	return (void)seconds, 0;
 }
 
 ssize_t fake_write(int fd, const void *data, size_t n)
