@@ -27,22 +27,6 @@ static long memory;
 
 /* ---- Its health ---- */
 
-/* Reads a number from a file of /proc/PID. */
-static long read_proc(const char *file, const char *format)
-{
-	char path[64], line[512];
-	long value = -1;
-	FILE *f;
-
-	snprintf(path, sizeof path, "/proc/%d/%s", (int)s.pid, file);
-	f = fopen(path, "r");
-	while (value < 0 && fgets(line, sizeof line, f) != NULL)
-		if (sscanf(line, format, &value) != 1)
-			value = -1;
-	fclose(f);
-	return value;
-}
-
 /* Waits for a while in which nothing is to happen. */
 static void let_pass(int ms)
 {
@@ -56,7 +40,7 @@ static void begin(const char *binary)
 	send_message(witness, "begin");
 	expect_message(witness, "begin");
 	descriptors = count_descriptors(&s);
-	memory = read_proc("status", "VmRSS: %ld kB");
+	memory = read_proc(&s, "status", "VmRSS: %ld kB");
 }
 
 /* The server is as it was, at the latest when all its deadlines are over. */
@@ -72,14 +56,14 @@ static void finish(void)
 		let_pass(10);
 	}
 	/* half-received requests and messages stay in the buffers' pages */
-	ck_assert_int_le(read_proc("status", "VmRSS: %ld kB"), memory + 3000);
+	ck_assert_int_le(read_proc(&s, "status", "VmRSS: %ld kB"), memory + 3000);
 	/* it sleeps: a tick or two, not a spin */
-	switches = read_proc("status", "voluntary_ctxt_switches: %ld") +
-		   read_proc("status", "nonvoluntary_ctxt_switches: %ld");
+	switches = read_proc(&s, "status", "voluntary_ctxt_switches: %ld") +
+		   read_proc(&s, "status", "nonvoluntary_ctxt_switches: %ld");
 	let_pass(1000);
 	ck_assert_int_le(
-		read_proc("status", "voluntary_ctxt_switches: %ld") +
-			read_proc("status", "nonvoluntary_ctxt_switches: %ld"),
+		read_proc(&s, "status", "voluntary_ctxt_switches: %ld") +
+			read_proc(&s, "status", "nonvoluntary_ctxt_switches: %ld"),
 		switches + 50);
 	close(witness);
 	ck_assert_int_eq(stop(&s), 0);
