@@ -47,6 +47,7 @@ enum {
 	PATIENCE = 20000, /* ms that anything may take before it has failed */
 	STEPS = 16,       /* latencies told apart within each power of 2 */
 	BUCKETS = 40 * STEPS,
+	TURNS = 5, /* of each program, when two are compared */
 };
 
 struct client {
@@ -79,12 +80,12 @@ static double began; /* seconds of the monotonic clock */
 static pid_t server; /* that was started here, or 0 */
 
 static struct {
-	const char *program, *host, *port;
+	const char *program, *other, *host, *port;
 	int bytes, clients, speakers;
 	int window; /* messages of a speaker on their way, or */
 	int rate;   /* messages a second of all, when that is not -1 */
 	int seconds;
-} opt = {"./chat", NULL, NULL, 64, 100, 10, 1, -1, 5};
+} opt = {"./chat", NULL, NULL, NULL, 64, 100, 10, 1, -1, 5};
 
 /* What was measured. */
 static struct {
@@ -607,7 +608,7 @@ static void measure(void)
 		files.rlim_max = want_files;
 	check(setrlimit(RLIMIT_NOFILE, &files) == 0, "so many open files");
 	snprintf(run, sizeof run, "%08x", (unsigned)getpid());
-	if (opt.rate != 0)
+	if (opt.rate != 0 && opt.other == NULL)
 		measure_floor();
 	if (opt.host == NULL)
 		start();
@@ -711,12 +712,83 @@ static void print_table(void)
 		row(n, 0, 0, 64);
 }
 
+/* Measures in a process of its own: deliveries for a second of the server's
+   processor time, or connections if nobody speaks. */
+static double measure_apart(const char *program)
+{
+	double result = 0;
+	int fd[2];
+	pid_t child;
+
+	fflush(stdout);
+	check(pipe(fd) == 0, "pipe");
+	child = fork();
+	if (child == 0) {
+		opt.program = program;
+		measure();
+		result = opt.rate == 0 ? opt.clients / got.connect_cpu
+				       : (double)deliveries / got.cpu;
+		check(write(fd[1], &result, sizeof result) == sizeof result,
+		      "write");
+		exit(0);
+	}
+	close(fd[1]);
+	if (read(fd[0], &result, sizeof result) != sizeof result)
+		exit(1);
+	close(fd[0]);
+	waitpid(child, NULL, 0);
+	return result;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Compares two servers, turn by turn, since a machine is not always equally
+   fast.  What is told are the medians. */
+static void compare(const char *load, int n, int rate, int window)
+{
+	double ours[TURNS], theirs[TURNS], ratio[TURNS];
+
+	opt.clients = n;
+	opt.rate = rate;
+	opt.window = window;
+	for (int k = 0; k < TURNS; k++) {
+		ours[k] = measure_apart(opt.program);
+		theirs[k] = measure_apart(opt.other);
+		ratio[k] = ours[k] / theirs[k];
+	}
+	qsort(ours, TURNS, sizeof *ours, by_value);
+	qsort(theirs, TURNS, sizeof *theirs, by_value);
+	qsort(ratio, TURNS, sizeof *ratio, by_value);
+	printf("| %d clients, %s | %.0f | %.0f | %.2f (%.2f to %.2f) |\n", n,
+	       load, ours[TURNS / 2], theirs[TURNS / 2], ratio[TURNS / 2],
+	       ratio[0], ratio[TURNS - 1]);
+}
+
+static void compare_all(void)
+{
+	printf("| a CPU second | %s | %s | ratio |\n"
+	       "| --- | --- | --- | --- |\n",
+	       opt.program, opt.other);
+	compare("50 messages a second", 1000, 50, 0);
+	compare("10 speakers, 1 message each", 1000, -1, 1);
+	compare("10 speakers, 16 messages each", 1000, -1, 16);
+	compare("10 messages a second", 5000, 10, 0);
+	opt.seconds = 1;
+	compare("connecting", 5000, 0, 0);
+}
+
 static void usage(void)
 {
 	fputs("usage: bench [-b bytes] [-c clients] [-d seconds] [-r rate] "
 	      "[-s speakers]\n"
 	      "             [-w window] [-x program] [host port]\n"
-	      "       bench -t [-d seconds] [-x program]\n\n"
+	      "       bench -t [-d seconds] [-x program]\n"
+	      "       bench -X program [-d seconds] [-x program]\n\n"
 	      "  -b bytes     of a message, 32 to 65535 (64)\n"
 	      "  -c clients   in the room (100)\n"
 	      "  -d seconds   to talk (5)\n"
@@ -726,7 +798,8 @@ static void usage(void)
 	      "  -t           a table of runs, in Markdown\n"
 	      "  -w window    without -r, messages that each speaker has on\n"
 	      "               their way all the time (1)\n"
-	      "  -x program   the server to start (./chat)\n",
+	      "  -x program   the server to start (./chat)\n"
+	      "  -X program   another, to compare it with\n",
 	      stderr);
 	exit(2);
 }
@@ -746,7 +819,7 @@ int main(int argc, char **argv)
 	bool table_wanted = false;
 	int o;
 
-	while ((o = getopt(argc, argv, "b:c:d:r:s:tw:x:")) != -1) {
+	while ((o = getopt(argc, argv, "b:c:d:r:s:tw:x:X:")) != -1) {
 		switch (o) {
 		case 'b': opt.bytes = number(optarg, ID, BYTES); break;
 		case 'c': opt.clients = number(optarg, 1, CLIENTS); break;
@@ -756,6 +829,7 @@ int main(int argc, char **argv)
 		case 't': table_wanted = true; break;
 		case 'w': opt.window = number(optarg, 1, 10000); break;
 		case 'x': opt.program = optarg; break;
+		case 'X': opt.other = optarg; break;
 		default: usage();
 		}
 	}
@@ -765,10 +839,12 @@ int main(int argc, char **argv)
 	opt.port = opt.host == NULL ? NULL : argv[optind + 1];
 	if (opt.speakers > opt.clients)
 		opt.speakers = opt.clients;
-	if (table_wanted) {
+	if (opt.other != NULL)
+		compare_all();
+	else if (table_wanted)
 		print_table();
+	if (opt.other != NULL || table_wanted)
 		return 0;
-	}
 	measure();
 	report();
 	return 0;
