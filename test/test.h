@@ -22,6 +22,7 @@
 #define TIGHT "test/build/tight/chat"
 #define DRIP  "test/build/drip/chat"
 #define BUSY  "test/build/busy/chat"
+#define BOARD "test/build/eight/chat" /* the README's */
 
 /* ---- A server under test ---- */
 
@@ -56,7 +57,7 @@ int stop(struct server *s);
 int count_descriptors(const struct server *s);
 /* Reads a number from a file of /proc/PID. */
 long read_proc(const struct server *s, const char *file, const char *format);
-#define CPU_TIME /* of the program itself, in stat */                       \
+#define CPU_TIME /* of the program itself, in stat */ \
 	"%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld"
 /* Returns the value of a metric, by its name with any label, over HTTP. */
 long read_metric(struct server *s, const char *name);

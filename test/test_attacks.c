@@ -35,7 +35,7 @@
 #include "handshake.h"
 #include "test.h"
 
-#define BOARD "test/build/board/chat" /* CLIENTS_MAX=8 RING_SIZE=65536 */
+#define
 
 #define LOG_RATE 100 /* lines a second, at most */
 
