@@ -47,6 +47,7 @@ bool read_until(int fd, char *out, size_t size, const char *text)
 }
 
 int inherited_socket = -1, stderr_for_server = -1;
+const char *address_for_server = "127.0.0.1";
 
 /* Puts a runner and its options, such as valgrind or an emulator, in front of
    the server's arguments. */
@@ -95,8 +96,9 @@ static int run(const char **args, int out, int err)
 
 void start(struct server *s, const char *binary, ...)
 {
-	const char *args[32] = {binary, "-a", "127.0.0.1", "-p", "0"};
+	const char *args[32] = {binary, "-a", address_for_server, "-p", "0"};
 	char *line = s->greeting;
+	const char *at;
 	int out[2], err[2], n = 5;
 	va_list more;
 
@@ -114,9 +116,9 @@ void start(struct server *s, const char *binary, ...)
 	ck_assert_msg(read_until(out[0], line, sizeof s->greeting, "\n"),
 		      "%s did not start", binary);
 	close(out[0]);
-	ck_assert_msg(sscanf(line, "%*[^/]//%*[^:]:%d/", &s->port) == 1 ||
-			      strstr(line, ": listening on /") != NULL,
-		      "no address in: %s", line);
+	at = strstr(line, " port ") != NULL ? strstr(line, " port ") + 6
+					    : strrchr(line, ':') + 1;
+	ck_assert_msg((s->port = atoi(at)) > 0, "no port in: %s", line);
 }
 
 void start_bare_relay(struct server *s, const char *binary)
@@ -275,6 +277,21 @@ int count_descriptors(const struct server *s)
 		n++;
 	closedir(dir);
 	return n;
+}
+
+long read_proc(const struct server *s, const char *file, const char *format)
+{
+	char path[64], line[512];
+	long value = -1;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)s->pid, file);
+	f = fopen(path, "r");
+	while (value < 0 && fgets(line, sizeof line, f) != NULL)
+		if (sscanf(line, format, &value) != 1)
+			value = -1;
+	fclose(f);
+	return value;
 }
 
 long read_metric(struct server *s, const char *name)

@@ -20,7 +20,7 @@
 	SUITE(wire)   \
 	SUITE(hurt)   \
 	SUITE(crowd)  \
-	SUITE(abuse)  \
+	SUITE(attacks) \
 	SUITE(soak)   \
 	SUITE(faults)
 /* clang-format on */

@@ -22,6 +22,7 @@
 #define TIGHT "test/build/tight/chat"
 #define DRIP  "test/build/drip/chat"
 #define BUSY  "test/build/busy/chat"
+#define BOARD "test/build/eight/chat" /* the README's */
 
 /* ---- A server under test ---- */
 
@@ -43,6 +44,7 @@ void start_bare_relay(struct server *s, const char *binary);
    its stderr instead of the pipe of struct server, or CLOSED; or -1. */
 enum { CLOSED = -2 };
 extern int inherited_socket, stderr_for_server;
+extern const char *address_for_server; /* to listen on: 127.0.0.1 */
 /* Reads all that is in the log, and waits until that has a text. */
 void await_log(struct server *s, const char *text);
 /* Returns how often the log that has been read has a text. */
@@ -53,6 +55,10 @@ int await_exit(struct server *s);
 int stop(struct server *s);
 /* Returns how many descriptors it has open. */
 int count_descriptors(const struct server *s);
+/* Reads a number from a file of /proc/PID. */
+long read_proc(const struct server *s, const char *file, const char *format);
+#define CPU_TIME /* of the program itself, in stat */ \
+	"%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld"
 /* Returns the value of a metric, by its name with any label, over HTTP. */
 long read_metric(struct server *s, const char *name);
 void expect_metric(struct server *s, const char *name, long value);
