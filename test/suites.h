@@ -14,7 +14,7 @@
 	SUITE(ws)     \
 	SUITE(http)   \
 	SUITE(kernel) \
-	SUITE(store)  \
+	SUITE(ring)   \
 	SUITE(chat)   \
 	SUITE(file)   \
 	SUITE(wire)   \
