@@ -452,3 +452,65 @@ void expect_close(int fd, int code)
 	ck_assert_msg(connection_ended(fd), "something follows the Close");
 	close(fd);
 }
+
+void begin_client(struct client *c, int fd)
+{
+	c->fd = fd;
+	c->status = 0;
+	c->have = c->at = c->from = 0;
+	c->to = (size_t)sprintf((char *)c->out, HANDSHAKE "\r\n");
+}
+
+void add_frame(struct client *c, int first, const void *data, size_t len)
+{
+	MUST(CLIENT_BUFFER - c->to >= len + 14, "too much to send");
+	c->to += build_frame(c->out + c->to, first, len, data, len);
+}
+
+void send_some(struct client *c, size_t max)
+{
+	size_t n = c->to - c->from < max ? c->to - c->from : max;
+	ssize_t sent =
+		send(c->fd, c->out + c->from, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	c->from += sent > 0 ? (size_t)sent : 0;
+	if (c->from == c->to)
+		c->from = c->to = 0;
+}
+
+bool receive_some(struct client *c, size_t max)
+{
+	size_t space = sizeof c->in - 1 - c->have;
+	ssize_t n = recv(c->fd, c->in + c->have, space < max ? space : max,
+			 MSG_DONTWAIT);
+
+	c->have += n > 0 ? (size_t)n : 0;
+	c->in[c->have] = '\0';
+	return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+const char *take_frame(struct client *c, int *first, size_t *len)
+{
+	const unsigned char *f = c->in + c->at;
+	size_t left = c->have - c->at, header = 2;
+	const char *end;
+
+	if (c->status == 0 && (end = strstr((char *)f, "\r\n\r\n")) != NULL) {
+		sscanf((char *)f, "HTTP/1.1 %d ", &c->status);
+		c->at = (size_t)(end + 4 - (char *)c->in);
+		return take_frame(c, first, len);
+	}
+	if (c->status != 0 && left >= 2) {
+		header = f[1] < 126 ? 2 : 4;
+		*first = f[0];
+		*len = header == 2 ? f[1] : (size_t)f[2] << 8 | f[3];
+		if (left >= header && left - header >= *len) {
+			c->at += header + *len;
+			return (const char *)f + header;
+		}
+	}
+	memmove(c->in, f, left + 1);
+	c->have = left;
+	c->at = 0;
+	return NULL;
+}

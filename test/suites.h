@@ -13,7 +13,7 @@
 	SUITE(base64) \
 	SUITE(ws)     \
 	SUITE(http)   \
-	SUITE(store)  \
+	SUITE(ring)   \
 	SUITE(chat)   \
 	SUITE(limits) \
 	SUITE(file)   \

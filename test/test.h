@@ -113,4 +113,25 @@ void expect_message(int fd, const char *text);
 void expect_notice(int fd, int online);
 void expect_close(int fd, int code); /* and then the end */
 
+/* ---- A client that never blocks, for crowds of them ---- */
+
+enum { CLIENT_BUFFER = 1 << 15 };
+
+struct client {
+	int fd;          /* or -1 */
+	int status;      /* of the response to its handshake, or 0 */
+	size_t have, at; /* bytes in in[], of which so many are taken */
+	size_t from, to; /* what of out[] is to be sent */
+	unsigned char in[CLIENT_BUFFER], out[CLIENT_BUFFER];
+};
+
+/* Begins with a handshake on a connection. */
+void begin_client(struct client *c, int fd);
+void add_frame(struct client *c, int first, const void *data, size_t len);
+/* Each moves at most so many bytes. */
+void send_some(struct client *c, size_t max);
+bool receive_some(struct client *c, size_t max); /* false: it has ended */
+/* Takes the next frame, whose payload it returns, or NULL if none is whole. */
+const char *take_frame(struct client *c, int *first, size_t *len);
+
 #endif

@@ -35,8 +35,6 @@
 #include "handshake.h"
 #include "test.h"
 
-#define
-
 #define LOG_RATE 100 /* lines a second, at most */
 
 static struct server s;
@@ -126,12 +124,14 @@ static int call(const char *from, int window)
 {
 	bool six = strchr(from, ':') != NULL;
 	bool home = strncmp(from, six ? "fd00:1:" : "10.1.", 5 + 2 * six) == 0;
+	bool local = strncmp(from, "127.", 4) == 0;
 	const int on = 1;
 	struct sockaddr_storage a;
 	socklen_t size = make_address(&a, from, 0);
 	int fd;
 
-	enter(home ? HOME : AWAY);
+	if (!local)
+		enter(home ? HOME : AWAY);
 	fd = socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -140,11 +140,12 @@ static int call(const char *from, int window)
 	MUST(fd >= 0 && bind(fd, (void *)&a, size) == 0, "bind: %s: %s", from,
 	     strerror(errno));
 	size = make_address(&a,
-			    six    ? home ? "fd00:1::1" : "fd00:2::1"
+			    local  ? "127.0.0.1"
+			    : six  ? (home ? "fd00:1::1" : "fd00:2::1")
 			    : home ? "10.1.0.1"
 				   : "10.2.0.1",
 			    s.port);
-	MUST(connect(fd, (void *)&a, size) < 0 && errno == EINPROGRESS,
+	MUST(connect(fd, (void *)&a, size) == 0 || errno == EINPROGRESS,
 	     "connect: %s", strerror(errno));
 	return fd;
 }
@@ -183,6 +184,7 @@ static int join_from(const char *from)
 
 /* ---- The server ---- */
 
+/* Without a rate, over loopback. */
 static void begin(const char *rate, const char *binary, const char *const *o)
 {
 	struct rlimit files;
@@ -190,11 +192,12 @@ static void begin(const char *rate, const char *binary, const char *const *o)
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
-	make_networks(rate);
 	lines = tmpfile();
 	stderr_for_server = fileno(lines);
-	address_for_server = "::";
-	enter(SERVER);
+	if (rate != NULL) {
+		make_networks(rate);
+		address_for_server = "::";
+	}
 	begun = read_clock();
 	start(&s, binary, o[0], o[1], o[2], o[3], o[4], o[5], o[6], NULL);
 }
@@ -225,8 +228,7 @@ static void finish(void)
 /* ---- Rooms of clients with habits ---- */
 
 enum {
-	PEERS = 520,
-	BUFFER = 1 << 15,
+	PEERS = 1000,
 	BUCKETS = 1 << 14, /* of 0.1 ms */
 	KIND_MAX = 3,      /* of clients in a room */
 };
@@ -248,17 +250,14 @@ struct habit {
 
 static struct peer {
 	const struct habit *habit;
+	struct client c;
 	char address[48];
-	int fd;
 	int said, returned; /* messages; of those that it has heard itself */
 	int pongs;
-	bool joined;               /* its handshake was answered */
 	int64_t due, ping_due;     /* us: when it says the next message */
 	int64_t filled, allowance; /* us; bytes that its line had taken then */
-	size_t have, from, to;     /* bytes in in[]; the rest in out[] */
-	unsigned char in[BUFFER], out[BUFFER];
-	int heard[PEERS]; /* messages of each peer */
-} peers[PEERS];           /* the first is the witness */
+	int heard[PEERS];          /* messages of each peer */
+} peers[PEERS];                    /* the first is the witness */
 
 static int peer_count;
 static int64_t last_ping; /* us */
@@ -282,8 +281,7 @@ static void say(struct peer *c)
 		n = sprintf(text, "%d %d %lld", (int)(c - peers), c->said++,
 			    (long long)read_clock());
 		text[n] = '.';
-		c->to += build_frame(c->out + c->to, 0x81, (size_t)h->size,
-				     text, (size_t)h->size);
+		add_frame(&c->c, 0x81, text, (size_t)h->size);
 	}
 	c->due = h->line >= 0 && h->burst == 0
 			 ? INT64_MAX
@@ -295,33 +293,31 @@ static void join(struct peer *c)
 {
 	const struct habit *h = c->habit;
 
-	c->have = c->from = 0;
-	c->joined = false;
+	begin_client(&c->c, call(c->address, h->window));
 	c->filled = read_clock();
 	c->due = c->filled + (int64_t)1000 * (h->attacks ? h->pause + 20 : 0);
-	c->fd = call(c->address, h->window);
-	c->to = (size_t)sprintf((char *)c->out, HANDSHAKE "\r\n");
 }
 
 static void lose(struct peer *c)
 {
 	seen.attackers_dropped += c->habit->attacks;
 	seen.people_dropped += !c->habit->attacks;
-	close(c->fd);
-	c->fd = -1;
+	close(c->c.fd);
+	c->c.fd = -1;
 	if (c->habit->attacks)
 		join(c);
 }
 
 /* Hears a message.  Nothing is missing before it, except what an attacker had
    not sent when it was dropped. */
-static void hear(struct peer *c, char *text)
+static void hear(struct peer *c, const char *text)
 {
-	int k = (int)strtol(text, &text, 10), n = (int)strtol(text, &text, 10);
-	int64_t now = read_clock(), took = now - strtoll(text, &text, 10);
+	char *at;
+	int k = (int)strtol(text, &at, 10), n = (int)strtol(at, &at, 10);
+	int64_t now = read_clock(), took = now - strtoll(at, &at, 10);
 	bool of_people = k >= 0 && k < peer_count && !peers[k].habit->attacks;
 
-	MUST(*text == '.', "peer %d hears a text that no peer has said",
+	MUST(*at == '.', "peer %d hears a text that no peer has said",
 	     (int)(c - peers));
 	if (c == &peers[k] && c->habit->burst == 0)
 		c->due = now + (int64_t)1000 * c->habit->pause;
@@ -335,43 +331,11 @@ static void hear(struct peer *c, char *text)
 		seen.delays[took / 100 < BUCKETS ? took / 100 : BUCKETS - 1]++;
 }
 
-/* Takes the frames that have come, and keeps the half one that is left. */
-static void take_frames(struct peer *c)
-{
-	const char *end;
-	size_t at = 0, header, len;
-
-	c->in[c->have] = '\0';
-	if (!c->joined && (end = strstr((char *)c->in, "\r\n\r\n")) != NULL) {
-		MUST(c->habit->attacks || memcmp(c->in + 9, "101", 3) == 0,
-		     "a person is refused: %s", c->in);
-		c->joined = true;
-		at = (size_t)(end + 4 - (char *)c->in);
-	}
-	for (; c->joined && c->have - at >= 2; at += header + len) {
-		unsigned char *f = c->in + at;
-
-		header = f[1] < 126 ? 2 : 4;
-		len = header == 2 ? f[1] : (size_t)f[2] << 8 | f[3];
-		if (c->have - at < header + len)
-			break;
-		c->pongs += f[0] == 0x8a;
-		if (f[0] == 0x89 && c == peers)
-			last_ping = read_clock();
-		if (f[0] == 0x89 && c->to < BUFFER / 2)
-			c->to += build_frame(c->out + c->to, 0x8a, 0, "", 0);
-		else if (f[0] == 0x81 && f[header] != '{') /* no notice */
-			hear(c, (char *)f + header);
-	}
-	c->have -= at;
-	memmove(c->in, c->in + at, c->have);
-}
-
 /* Returns how many bytes a peer reads now; from a line, none or many. */
 static size_t count_readable(struct peer *c, int64_t now)
 {
 	const struct habit *h = c->habit;
-	int64_t space = (int64_t)(BUFFER - 1 - c->have);
+	int64_t space = (int64_t)(CLIENT_BUFFER - 1 - c->c.have);
 
 	if (h->line < 0)
 		return 0;
@@ -390,38 +354,38 @@ static size_t count_readable(struct peer *c, int64_t now)
 
 static void read_some(struct peer *c, size_t max)
 {
-	ssize_t n = recv(c->fd, c->in + c->have, max, MSG_DONTWAIT);
+	size_t before = c->c.have, len;
+	bool open = receive_some(&c->c, max);
+	const char *data;
+	int first;
 
-	if (n > 0) {
-		c->allowance -= n;
-		c->have += (size_t)n;
-		take_frames(c);
-	} else if (n == 0 || errno != EAGAIN) {
-		lose(c);
+	c->allowance -= (int64_t)(c->c.have - before);
+	while ((data = take_frame(&c->c, &first, &len)) != NULL) {
+		c->pongs += first == 0x8a;
+		if (first == 0x89 && c == peers)
+			last_ping = read_clock();
+		if (first == 0x89 && c->c.to < CLIENT_BUFFER / 2)
+			add_frame(&c->c, 0x8a, "", 0);
+		else if (first == 0x81 && *data != '{') /* no notice */
+			hear(c, data);
 	}
-}
-
-static void write_some(struct peer *c)
-{
-	ssize_t n = send(c->fd, c->out + c->from, c->to - c->from,
-			 MSG_NOSIGNAL | MSG_DONTWAIT);
-
-	c->from += n > 0 ? (size_t)n : 0;
-	if (c->from == c->to)
-		c->from = c->to = 0;
+	MUST(c->habit->attacks || c->c.status == 0 || c->c.status == 101,
+	     "%d for a person", c->c.status);
+	if (!open)
+		lose(c);
 }
 
 static void act(struct peer *c, int64_t now)
 {
 	const struct habit *h = c->habit;
-	bool is_in = c->joined || h->line < 0; /* as far as it knows */
+	bool is_in = c->c.status == 101 || h->line < 0; /* as far as it knows */
 
-	if (!is_in || c->to > 0)
+	if (!is_in || c->c.to > 0)
 		return;
 	if (h->size > 0 && now >= c->due)
 		say(c);
 	if (h->ping > 0 && now >= c->ping_due) {
-		c->to += build_frame(c->out + c->to, 0x89, 0, "", 0);
+		add_frame(&c->c, 0x89, "", 0);
 		c->ping_due = now + (int64_t)1000 * h->ping;
 	}
 }
@@ -435,17 +399,17 @@ static void step(bool talking)
 	for (int i = 0; i < peer_count; i++) {
 		struct peer *c = &peers[i];
 
-		if (talking && c->fd >= 0)
+		if (talking && c->c.fd >= 0)
 			act(c, now);
 		max[i] = count_readable(c, now);
-		p[i] = (struct pollfd){.fd = c->fd};
+		p[i] = (struct pollfd){.fd = c->c.fd};
 		p[i].events = (short)((max[i] > 0 ? POLLIN : 0) |
-				      (c->to > 0 ? POLLOUT : 0));
+				      (c->c.to > 0 ? POLLOUT : 0));
 	}
 	poll(p, (nfds_t)peer_count, 2);
 	for (int i = 0; i < peer_count; i++) {
 		if (p[i].revents & POLLOUT)
-			write_some(&peers[i]);
+			send_some(&peers[i].c, SIZE_MAX);
 		if (p[i].revents & POLLIN)
 			read_some(&peers[i], max[i]);
 		else if (p[i].revents & (POLLERR | POLLHUP))
@@ -489,7 +453,7 @@ static int count_missing(void)
 
 	for (int i = 0; i < peer_count; i++)
 		for (int k = 0; k < peer_count; k++)
-			if (!peers[i].habit->attacks &&
+			if (peers[k].said > 0 && !peers[i].habit->attacks &&
 			    !peers[k].habit->attacks)
 				n += peers[k].said - peers[i].heard[k];
 	return n;
@@ -500,7 +464,7 @@ static int count_joined(void)
 	int n = 0;
 
 	for (int i = 0; i < peer_count; i++)
-		n += peers[i].joined || peers[i].habit->line < 0;
+		n += peers[i].c.status == 101 || peers[i].habit->line < 0;
 	return n;
 }
 
@@ -531,10 +495,9 @@ static void add_peers(const struct kind *kinds, bool attack)
 		step(false);
 }
 
-#define PEOPLE "10.1.1.%d"
-
 static const struct habit chatting = {.size = 100, .pause = 250};
 static const struct habit busy = {.size = 1000, .pause = 50};
+static const struct habit firehose = {.size = 1000, .burst = 25};
 static const struct habit silent = {.size = 0};
 static const struct habit on_line = {.window = 16384, .line = 1000000};
 static const struct habit on_thin_line = {
@@ -547,97 +510,62 @@ static const struct habit napping = {
 	.window = 16384, .period = 1000, .asleep = 900, .attacks = true};
 static const struct habit deaf = {
 	.size = 1000, .pause = 67, .window = 1024, .line = -1, .attacks = true};
+static const struct habit stopped = {
+	.window = 1024, .line = -1, .attacks = true};
 
-#define BUSY_ROOM \
-	BUSY,     \
-	{         \
-		"-n", "0", "-l", "200", "-t"
+#define LOCAL  "127.0.0.%d"
+#define PEOPLE "10.1.1.%d"
+#define CROWDS "10.2.1.%d" /* of attackers */
+#define LAN    "fd00:1::%d"
+#define BUSY_ROOM(heartbeat)                            \
+	NULL, BUSY,                                     \
+	{                                               \
+		"-n", "0", "-l", "200", "-t", heartbeat \
+	}
 
-static const struct {
+/* clang-format off */
+static const struct room {
 	const char *name, *rate, *binary, *options[8];
 	double seconds;
 	struct kind kinds[KIND_MAX];
-	int stopped;        /* seconds for which the server is */
-	int dropped, pongs; /* attackers, pongs of the last person: at least */
-} rooms[] = {{.name = "64 talkers of one address",
-	      .rate = "50mbit",
-	      .binary = CHAT,
-	      .seconds = 8,
-	      .kinds = {{&chatting, 30, 30, PEOPLE},
-			{&greedy, 64, 1, "10.2.1.%d"}}},
-	     {.name = "64 that save up 5 seconds",
-	      .rate = "50mbit",
-	      .binary = CHAT,
-	      .seconds = 12,
-	      .kinds = {{&chatting, 30, 30, PEOPLE},
-			{&bursting, 64, 1, "10.2.1.%d"}}},
-	     {.name = "12 addresses at once",
-	      .rate = "50mbit",
-	      .binary = CHAT,
-	      .seconds = 8,
-	      .kinds = {{&chatting, 30, 30, PEOPLE},
-			{&bursting, 96, 12, "10.2.1.%d"}}},
-	     {.name = "30 addresses at once",
-	      .rate = "50mbit",
-	      .binary = CHAT,
-	      .seconds = 8,
-	      .kinds = {{&chatting, 30, 30, PEOPLE},
-			{&bursting, 240, 30, "10.2.1.%d"}}},
-	     {.name = "4 on the board",
-	      .rate = "1mbit",
-	      .binary = BOARD,
-	      .seconds = 12,
-	      .kinds = {{&chatting, 4, 4, PEOPLE},
-			{&bursting, 4, 1, "10.2.1.%d"}}},
-	     {.name = "16 addresses of a laptop on the link",
-	      .rate = "50mbit",
-	      .binary = CHAT,
-	      .seconds = 8,
-	      .kinds = {{&chatting, 30, 30, PEOPLE},
-			{&bursting, 128, 16, "fd00:1::%d"}}},
-	     {.name = "63 talkers and their neighbour",
-	      .rate = "50mbit",
-	      .binary = CHAT,
-	      .seconds = 8,
-	      .kinds = {{&chatting, 10, 10, PEOPLE},
-			{&chatting, 1, 1, "10.2.1.%d"},
-			{&greedy, 63, 1, "10.2.1.%d"}}},
-	     {.name = "a reader that catches up at each ping",
-	      .rate = "1gbit",
-	      BUSY_ROOM,
-	      "1"},
-	     .seconds = 10,
-	     .dropped = 1,
-	     .kinds = {{&busy, 30, 30, PEOPLE}, {&napping, 1, 1, "10.2.1.%d"}}},
-  {.name = "readers that come back", .rate = "1gbit", BUSY_ROOM, "0"},
-  .seconds = 10, .dropped = 21,
-  .kinds = {{&chatting, 30, 30, PEOPLE}, {&deaf, 20, 20, "10.2.1.%d"}}
-}
-, {.name = "nobody; some are slow", .rate = "1gbit", BUSY_ROOM, "0"},
-	.seconds = 4,
-	.kinds = {{&busy, 30, 30, PEOPLE},
-		  {&on_line, 1, 1, "10.1.1.9%d"},
-		  {&dozing, 1, 1, "10.1.1.8%d"}}
-}
-,
-	{.name = "nobody; a line half as fast as the room",
-	 .rate = "1gbit",
-	 BUSY_ROOM,
-	 "0"},
-	.seconds = 9, .pongs = 8,
-	.kinds = {{&chatting, 20, 20, PEOPLE},
-		  {&on_thin_line, 1, 1, "10.1.1.9%d"}}
-}
-,
-	{.name = "nobody; the server is stopped",
-	 .rate = "1gbit",
-	 .binary = CHAT,
-	 .options = {"-t", "2"},
-	 .seconds = 2,
-	 .stopped = 7,
-	 .kinds = {{&chatting, 20, 20, PEOPLE}, {&silent, 480, 120, PEOPLE}}},
-}
-;
+	int dropped; /* attackers, at least */
+	int pongs;   /* for a person that pings, at least */
+	int stopped; /* seconds for which the server is */
+} rooms[] = {
+	{"64 talkers of one address", "50mbit", CHAT, {0}, 8,
+	 {{&chatting, 30, 30, PEOPLE}, {&greedy, 64, 1, CROWDS}}, .dropped = 0},
+	{"64 that save up 5 seconds", "50mbit", CHAT, {0}, 11,
+	 {{&chatting, 30, 30, PEOPLE}, {&bursting, 64, 1, CROWDS}}, .dropped = 0},
+	{"12 addresses at once", "50mbit", CHAT, {0}, 7,
+	 {{&chatting, 30, 30, PEOPLE}, {&bursting, 96, 12, CROWDS}}, .dropped = 0},
+	{"30 addresses at once", "50mbit", CHAT, {0}, 7,
+	 {{&chatting, 30, 30, PEOPLE}, {&bursting, 240, 30, CROWDS}}, .dropped = 0},
+	{"4 talkers on a small board", "1mbit", BOARD, {0}, 11,
+	 {{&chatting, 4, 4, PEOPLE}, {&bursting, 4, 1, CROWDS}}, .dropped = 0},
+	{"16 addresses of a laptop on the LAN", "50mbit", CHAT, {0}, 7,
+	 {{&chatting, 30, 30, PEOPLE}, {&bursting, 128, 16, LAN}}, .dropped = 0},
+	{"63 talkers and their neighbour", "50mbit", CHAT, {0}, 8,
+	 {{&chatting, 10, 10, PEOPLE}, {&chatting, 1, 1, CROWDS},
+	  {&greedy, 63, 1, CROWDS}}, .dropped = 0},
+}, crowds[] = {
+	{"a firehose, 940 that listen, 20 that do not", NULL, CROWD,
+	 {"-n", "0", "-t", "0", "-l", "0"}, 4,
+	 {{&firehose, 1, 1, LOCAL}, {&silent, 940, 1, LOCAL},
+	  {&stopped, 20, 1, LOCAL}}, .dropped = 20},
+	{"a reader that catches up at each ping", BUSY_ROOM("1"), 6,
+	 {{&busy, 30, 1, LOCAL}, {&napping, 1, 1, LOCAL}}, .dropped = 1},
+	{"readers that come back", BUSY_ROOM("0"), 6,
+	 {{&chatting, 30, 1, LOCAL}, {&deaf, 20, 1, LOCAL}}, .dropped = 21},
+	{"nobody; some are slow", BUSY_ROOM("0"), 4,
+	 {{&busy, 30, 1, LOCAL}, {&on_line, 1, 1, LOCAL},
+	  {&dozing, 1, 1, LOCAL}}, .dropped = 0},
+	{"nobody; a line half as fast as the room", BUSY_ROOM("0"), 9,
+	 {{&chatting, 20, 1, LOCAL}, {&on_thin_line, 1, 1, LOCAL}},
+	 .pongs = 8},
+	{"nobody; the server is stopped", NULL, CHAT, {"-t", "2"}, 2,
+	 {{&chatting, 20, 1, LOCAL}, {&silent, 480, 1, LOCAL}}, .stopped = 7},
+};
+/* clang-format on */
 
 static void stop_for(int seconds)
 {
@@ -646,26 +574,26 @@ static void stop_for(int seconds)
 	kill(s.pid, SIGCONT);
 }
 
-START_TEST(drops_no_person_in_room)
+/* Nobody but attackers is dropped, and everybody hears everything. */
+static void attack(const struct room *r)
 {
-	const struct kind *kinds = rooms[_i].kinds;
 	double p95[2], before, after;
 	int64_t end;
 
-	begin(rooms[_i].rate, rooms[_i].binary, rooms[_i].options);
-	add_peers(kinds, false);
+	begin(r->rate, r->binary, r->options);
+	add_peers(r->kinds, false);
 	look(p95);
 	talk(1);
 	before = look(&p95[0]);
-	add_peers(kinds, true);
-	if (rooms[_i].stopped > 0)
-		stop_for(rooms[_i].stopped);
-	talk(rooms[_i].seconds);
+	add_peers(r->kinds, true);
+	if (r->stopped > 0)
+		stop_for(r->stopped);
+	talk(r->seconds);
 	after = look(&p95[1]);
 	for (int i = 0; i < peer_count; i++) { /* the attackers leave */
 		if (peers[i].habit->attacks) {
-			close(peers[i].fd);
-			peers[i].fd = -1;
+			close(peers[i].c.fd);
+			peers[i].c.fd = -1;
 		}
 	}
 	end = read_clock() + (int64_t)1000 * WAIT;
@@ -673,15 +601,56 @@ START_TEST(drops_no_person_in_room)
 		step(false);
 	TELL("%s: dropped %d people and %d attackers, %d messages not heard, "
 	     "%.0f/s and %.0f/s, p95 %.1f and %.1f ms\n",
-	     rooms[_i].name, seen.people_dropped, seen.attackers_dropped,
+	     r->name, seen.people_dropped, seen.attackers_dropped,
 	     count_missing(), before, after, p95[0], p95[1]);
 	ck_assert_int_eq(seen.people_dropped, 0);
 	ck_assert_int_eq(count_missing(), 0);
-	ck_assert_int_ge(seen.attackers_dropped, rooms[_i].dropped);
+	ck_assert_int_ge(seen.attackers_dropped, r->dropped);
 	for (int i = 0; i < peer_count; i++)
 		if (peers[i].habit->ping > 0)
-			ck_assert_int_ge(peers[i].pongs, rooms[_i].pongs);
+			ck_assert_int_ge(peers[i].pongs, r->pongs);
 	finish();
+}
+
+START_TEST(drops_no_person_in_room)
+{
+	attack(&rooms[_i]);
+}
+END_TEST
+
+START_TEST(drops_no_reader_in_crowd)
+{
+	attack(&crowds[_i]);
+}
+END_TEST
+
+START_TEST(keeps_little_in_kernel_for_each_laggard)
+{
+	enum { STOPPED = 20, MESSAGES = 600, BYTES = 1000 };
+	long before, sent = (long)MESSAGES * (BYTES + 4), held;
+	char text[BYTES + 1];
+	int fd;
+
+	start_bare_relay(&s, CHAT);
+	fd = join_room(&s, "");
+	for (int i = 0; i < STOPPED; i++) {
+		int laggard = dial_narrow(&s, 1024);
+
+		send_string(laggard, HANDSHAKE "\r\n");
+		read_until(laggard, s.response, sizeof s.response, "\r\n\r\n");
+	}
+	before = read_metric(&s, "chat_sent_bytes_total");
+	sent += (long)strlen(s.response);
+	for (int k = 0; k < MESSAGES; k++) {
+		snprintf(text, sizeof text, "%0*d", BYTES, k);
+		send_message(fd, text);
+		expect_message(fd, text);
+	}
+	expect_metric(&s, "chat_clients", STOPPED + 1);
+	sent += (long)strlen(s.response);
+	held = read_metric(&s, "chat_sent_bytes_total") - before - sent;
+	ck_assert_int_le(held / STOPPED, 100000);
+	ck_assert_int_eq(stop(&s), 0);
 }
 END_TEST
 
@@ -1147,6 +1116,18 @@ static bool can_make_networks(void)
 		_exit(geteuid() != 0 || unshare(CLONE_NEWNET) != 0);
 	waitpid(pid, &status, 0);
 	return status == 0;
+}
+
+Suite *crowd_suite(void)
+{
+	Suite *suite = suite_create("crowd");
+	TCase *t = tcase_create("over loopback");
+
+	tcase_set_timeout(t, 120);
+	add_table_test(t, drops_no_reader_in_crowd, crowds);
+	tcase_add_test(t, keeps_little_in_kernel_for_each_laggard);
+	suite_add_tcase(suite, t);
+	return suite;
 }
 
 Suite *attacks_suite(void)
