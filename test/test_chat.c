@@ -26,6 +26,7 @@ static struct server s;
 
 static void finish(void)
 {
+	close_clients();
 	ck_assert_int_eq(stop(&s), 0);
 }
 
@@ -585,20 +586,6 @@ START_TEST(closes_with_1001_at_a_signal)
 }
 END_TEST
 
-/* The first signal lets clients answer, the second does not. */
-START_TEST(exits_at_second_signal)
-{
-	int fd;
-
-	start(&s, CHAT, NULL);
-	fd = join_room(&s, ""); /* and answers nothing */
-	kill(s.pid, SIGINT);
-	ck_assert_int_eq(read_message(fd)->first, 0x88);
-	kill(s.pid, SIGINT);
-	ck_assert_int_eq(await_exit(&s), 128 + SIGINT);
-}
-END_TEST
-
 /* As nohup starts it. */
 START_TEST(goes_on_at_sighup_if_started_so)
 {
@@ -965,7 +952,6 @@ Suite *chat_suite(void)
 	tcase_add_test(t, awaits_unfinished_message);
 	tcase_add_test(t, drops_client_that_holds_up_the_room);
 	tcase_add_loop_test(t, closes_with_1001_at_a_signal, 0, 3);
-	tcase_add_test(t, exits_at_second_signal);
 	tcase_add_test(t, goes_on_at_sighup_if_started_so);
 	tcase_add_test(t, refuses_bad_usage);
 	tcase_add_test(t, prints_url_that_others_can_open);
