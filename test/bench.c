@@ -608,7 +608,7 @@ static void measure(void)
 		files.rlim_max = want_files;
 	check(setrlimit(RLIMIT_NOFILE, &files) == 0, "so many open files");
 	snprintf(run, sizeof run, "%08x", (unsigned)getpid());
-	if (opt.rate != 0 && opt.other == NULL)
+	if (opt.rate != 0 && opt.other == NULL) /* no ratio needs it */
 		measure_floor();
 	if (opt.host == NULL)
 		start();
@@ -747,9 +747,9 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Compares two servers, turn by turn, since a machine is not always equally
-   fast.  What is told are the medians. */
-static void compare(const char *load, int n, int rate, int window)
+/* Compares two servers with one load, turn by turn, since a machine is not
+   always equally fast.  What is told are the medians. */
+static void compare(int n, int rate, int window)
 {
 	double ours[TURNS], theirs[TURNS], ratio[TURNS];
 
@@ -764,31 +764,41 @@ static void compare(const char *load, int n, int rate, int window)
 	qsort(ours, TURNS, sizeof *ours, by_value);
 	qsort(theirs, TURNS, sizeof *theirs, by_value);
 	qsort(ratio, TURNS, sizeof *ratio, by_value);
-	printf("| %d clients, %s | %.0f | %.0f | %.2f (%.2f to %.2f) |\n", n,
-	       load, ours[TURNS / 2], theirs[TURNS / 2], ratio[TURNS / 2],
-	       ratio[0], ratio[TURNS - 1]);
+	printf("| %d clients, ", n);
+	if (rate < 0)
+		printf("%d at once", opt.speakers * window);
+	else if (rate > 0)
+		printf("%d a second", rate);
+	else
+		printf("connecting");
+	printf(" | %.0f | %.0f | %.2f (%.2f to %.2f) |\n", ours[TURNS / 2],
+	       theirs[TURNS / 2], ratio[TURNS / 2], ratio[0], ratio[TURNS - 1]);
 }
 
-static void compare_all(void)
+static void print_comparison(bool all)
 {
 	printf("| a CPU second | %s | %s | ratio |\n"
 	       "| --- | --- | --- | --- |\n",
 	       opt.program, opt.other);
-	compare("50 messages a second", 1000, 50, 0);
-	compare("10 speakers, 1 message each", 1000, -1, 1);
-	compare("10 speakers, 16 messages each", 1000, -1, 16);
-	compare("10 messages a second", 5000, 10, 0);
+	if (!all) {
+		compare(opt.clients, opt.rate, opt.window);
+		return;
+	}
+	compare(1000, 50, 0);
+	compare(1000, -1, 1);
+	compare(1000, -1, 16);
+	compare(5000, 10, 0);
 	opt.seconds = 1;
-	compare("connecting", 5000, 0, 0);
+	compare(5000, 0, 0);
 }
 
 static void usage(void)
 {
 	fputs("usage: bench [-b bytes] [-c clients] [-d seconds] [-r rate] "
 	      "[-s speakers]\n"
-	      "             [-w window] [-x program] [host port]\n"
-	      "       bench -t [-d seconds] [-x program]\n"
-	      "       bench -X program [-d seconds] [-x program]\n\n"
+	      "             [-w window] [-x program] [-X program] [host port]\n"
+	      "       bench -t [-d seconds] [-x program] [-X program]\n"
+	      "\n"
 	      "  -b bytes     of a message, 32 to 65535 (64)\n"
 	      "  -c clients   in the room (100)\n"
 	      "  -d seconds   to talk (5)\n"
@@ -840,7 +850,7 @@ int main(int argc, char **argv)
 	if (opt.speakers > opt.clients)
 		opt.speakers = opt.clients;
 	if (opt.other != NULL)
-		compare_all();
+		print_comparison(table_wanted);
 	else if (table_wanted)
 		print_table();
 	if (opt.other != NULL || table_wanted)

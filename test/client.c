@@ -47,6 +47,7 @@ bool read_until(int fd, char *out, size_t size, const char *text)
 }
 
 int inherited_socket = -1, stderr_for_server = -1;
+const char *address_for_server = "127.0.0.1";
 
 /* Puts a runner and its options, such as valgrind or an emulator, in front of
    the server's arguments. */
@@ -95,8 +96,9 @@ static int run(const char **args, int out, int err)
 
 void start(struct server *s, const char *binary, ...)
 {
-	const char *args[32] = {binary, "-a", "127.0.0.1", "-p", "0"};
+	const char *args[32] = {binary, "-a", address_for_server, "-p", "0"};
 	char *line = s->greeting;
+	const char *at;
 	int out[2], err[2], n = 5;
 	va_list more;
 
@@ -114,9 +116,11 @@ void start(struct server *s, const char *binary, ...)
 	ck_assert_msg(read_until(out[0], line, sizeof s->greeting, "\n"),
 		      "%s did not start", binary);
 	close(out[0]);
-	ck_assert_msg(sscanf(line, "%*[^/]//%*[^:]:%d/", &s->port) == 1 ||
-			      strstr(line, ": listening on /") != NULL,
-		      "no address in: %s", line);
+	at = strstr(line, " port ") != NULL ? strstr(line, " port ") + 6
+					    : strrchr(line, ':') + 1;
+	s->port = atoi(at);
+	ck_assert_msg(s->port > 0 || inherited_socket >= 0, "no port in: %s",
+		      line); /* of a unix-domain socket */
 }
 
 void start_bare_relay(struct server *s, const char *binary)
@@ -277,6 +281,21 @@ int count_descriptors(const struct server *s)
 	return n;
 }
 
+long read_proc(const struct server *s, const char *file, const char *format)
+{
+	char path[64], line[512];
+	long value = -1;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)s->pid, file);
+	f = fopen(path, "r");
+	while (value < 0 && fgets(line, sizeof line, f) != NULL)
+		if (sscanf(line, format, &value) != 1)
+			value = -1;
+	fclose(f);
+	return value;
+}
+
 long read_metric(struct server *s, const char *name)
 {
 	char line[128];
@@ -432,4 +451,66 @@ void expect_close(int fd, int code)
 		ck_assert_int_eq(f->data[0] << 8 | f->data[1], code);
 	ck_assert_msg(connection_ended(fd), "something follows the Close");
 	close(fd);
+}
+
+void begin_client(struct client *c, int fd)
+{
+	c->fd = fd;
+	c->status = 0;
+	c->have = c->at = c->from = 0;
+	c->to = (size_t)sprintf((char *)c->out, HANDSHAKE "\r\n");
+}
+
+void add_frame(struct client *c, int first, const void *data, size_t len)
+{
+	MUST(CLIENT_BUFFER - c->to >= len + 14, "too much to send");
+	c->to += build_frame(c->out + c->to, first, len, data, len);
+}
+
+void send_some(struct client *c, size_t max)
+{
+	size_t n = c->to - c->from < max ? c->to - c->from : max;
+	ssize_t sent =
+		send(c->fd, c->out + c->from, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	c->from += sent > 0 ? (size_t)sent : 0;
+	if (c->from == c->to)
+		c->from = c->to = 0;
+}
+
+bool receive_some(struct client *c, size_t max)
+{
+	size_t space = sizeof c->in - 1 - c->have;
+	ssize_t n = recv(c->fd, c->in + c->have, space < max ? space : max,
+			 MSG_DONTWAIT);
+
+	c->have += n > 0 ? (size_t)n : 0;
+	c->in[c->have] = '\0';
+	return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+const char *take_frame(struct client *c, int *first, size_t *len)
+{
+	const unsigned char *f = c->in + c->at;
+	size_t left = c->have - c->at, header = 2;
+	const char *end;
+
+	if (c->status == 0 && (end = strstr((char *)f, "\r\n\r\n")) != NULL) {
+		sscanf((char *)f, "HTTP/1.1 %d ", &c->status);
+		c->at = (size_t)(end + 4 - (char *)c->in);
+		return take_frame(c, first, len);
+	}
+	if (c->status != 0 && left >= 2) {
+		header = f[1] < 126 ? 2 : 4;
+		*first = f[0];
+		*len = header == 2 ? f[1] : (size_t)f[2] << 8 | f[3];
+		if (left >= header && left - header >= *len) {
+			c->at += header + *len;
+			return (const char *)f + header;
+		}
+	}
+	memmove(c->in, f, left + 1);
+	c->have = left;
+	c->at = 0;
+	return NULL;
 }

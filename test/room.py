@@ -6,8 +6,16 @@ import re
 import socket
 import struct
 import subprocess
+import time
+import urllib.request
 
-LIMIT = 300  # seconds that anything may take
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LIMIT = int(os.environ.get("LIMIT", 300))  # seconds that anything may take
+# a user's make does not run below another one
+for name in ("MAKEFLAGS", "MAKELEVEL"):
+    os.environ.pop(name, None)
+# what a recipe cannot do here: the user is root, and downloads nothing
+STAND_INS = 'sudo() { "$@"; }\napt() { echo apt "$@"; }\n'
 
 
 def need(truth, *why):
@@ -22,29 +30,79 @@ def run(*command, **more):
     return done.stdout
 
 
-def recipe(title):
-    """The commands of a section of docs/operation.md."""
-    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    with open(top + "/docs/operation.md") as file:
-        section = file.read().split("\n## " + title)[1].split("\n## ")[0]
-    return re.findall(r"^    (.*)$", section, re.M)
+def until(question, what):
+    """Asks until the answer is true, and returns it."""
+    deadline = time.monotonic() + LIMIT
+    while not (answer := question()):
+        need(time.monotonic() < deadline, "still not true:", what)
+        time.sleep(0.05)
+    return answer
+
+
+def port_of(line):
+    """The port that the line of a server's start names."""
+    found = re.search(r"(?::|port )(\d+)\D*$", line)
+    need(found, "no port:", line)
+    return int(found.group(1))
+
+
+def recipes(path, begin, end):
+    """The lists of commands, each of indented lines without a gap, between two
+    texts of a document."""
+    with open(os.path.join(TOP, path)) as file:
+        text = file.read().split(begin)[1].split(end)[0]
+    return [re.sub(r"^(?:    |#     )", "", block, flags=re.M) for block in
+            re.findall(r"(?:^(?:    |#     ).+\n)+", text, re.M)]
+
+
+class Room:
+    """A server, at a port that the kernel picks unless an option names one."""
+
+    def __init__(self, *options, log=os.devnull):
+        self.path = log
+        with open(log, "a") as file:
+            self.process = subprocess.Popen(
+                [TOP + "/chat", "-a", "127.0.0.1", "-p", "0", *options],
+                stdout=subprocess.PIPE, stderr=file, text=True)
+        self.port = port_of(self.process.stdout.readline())
+
+    def log(self):
+        with open(self.path) as file:
+            return file.read()
+
+    def metric(self, name):
+        """The value of a counter; None if there is no such."""
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.port,
+                                    timeout=LIMIT) as answer:
+            found = re.search(r"^%s (\d+)$" % name, answer.read().decode(), re.M)
+        return found and int(found.group(1))
+
+    def stop(self):
+        self.process.terminate()
+        need(self.process.wait(LIMIT) == 0, "exit status")
 
 
 class Member:
-    """A WebSocket client (RFC 6455) of small messages, in the room."""
+    """A WebSocket client (RFC 6455) in the room."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), LIMIT)
+    def __init__(self, port, fields="", receive_buffer=0):
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
+                                   receive_buffer)
+        self.socket.settimeout(LIMIT)
+        self.socket.connect(("127.0.0.1", port))
         self.data = b""
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
             ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-             "Sec-WebSocket-Key: %s\r\n\r\n" % key).encode())
+             "Sec-WebSocket-Key: %s\r\n%s\r\n" % (key, fields)).encode())
         while b"\r\n\r\n" not in self.data:
             self.more()
         head, self.data = self.data.split(b"\r\n\r\n", 1)
         need(b" 101 " in head.split(b"\r\n")[0], head)
+        self.response = head.decode() + "\r\n"
         self.history = []
         while not (text := self.frame()).startswith('{"online":'):
             self.history.append(text)
@@ -80,9 +138,9 @@ class Member:
         return text
 
     def send(self, first, payload):
-        need(len(payload) < 126, payload)
-        self.socket.sendall(bytes([first, 128 | len(payload), 0, 0, 0, 0])
-                            + payload)
+        n = len(payload)
+        size = bytes([128 | n]) if n < 126 else b"\xfe" + struct.pack(">H", n)
+        self.socket.sendall(bytes([first]) + size + bytes(4) + payload)
 
     def say(self, text):
         self.send(0x81, text.encode())
@@ -92,9 +150,9 @@ class Member:
         self.socket.close()
 
 
-def talk(port, texts):
+def talk(port, texts, fields=""):
     """One client says these texts, and another hears each of them."""
-    speaker, listener = Member(port), Member(port)
+    speaker, listener = Member(port, fields), Member(port, fields)
     for text in texts:
         speaker.say(text)
         heard = listener.hear()

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each way of contrib/ to start chat, with the real program: systemd and OpenRC
-on a copy of this system's files, and a container.  Needs root.
+"""Each way of contrib/ to start chat, with the real program: systemd, OpenRC and
+busybox init on a copy of this system's files, and a container.  Each recipe is
+followed as it is printed.  Needs root.
 
 All happens in namespaces of this script's own: a network with nothing but
 loopback, so that port 8080 is free, and mounts that end with the script."""
@@ -16,9 +17,9 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from room import LIMIT, Member, need, recipe, run, talk
+from room import (LIMIT, STAND_INS, TOP, Member, need, recipes, run, talk,
+                  until)
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PORT = 8080
 children = []
 
@@ -32,22 +33,13 @@ def start(*command, **more):
     return child
 
 
-def until(question, what):
-    """Asks until the answer is true, and returns it."""
-    deadline = time.monotonic() + LIMIT
-    while not (answer := question()):
-        need(time.monotonic() < deadline, "still not true:", what)
-        time.sleep(0.05)
-    return answer
-
-
-def is_open():
+def is_open(port=PORT):
     with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", PORT)) == 0
+        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
-def history():
-    member = Member(PORT)
+def history(port=PORT, fields=""):
+    member = Member(port, fields)
     member.leave()
     return member.history
 
@@ -84,9 +76,22 @@ def copy_of_source(folder):
     tree = folder + "/tree"
     os.mkdir(tree)
     for name in os.listdir(TOP):
-        if name.endswith((".c", ".h", ".html")) or name == "Makefile":
+        if name.endswith((".c", ".h", ".html", ".1")) or name == "Makefile":
             shutil.copy(os.path.join(TOP, name), tree)
+    shutil.copytree(TOP + "/contrib", tree + "/contrib")
     return tree
+
+
+def first_of(pid):
+    """The first process that this one has started."""
+    return int(until(lambda: open("/proc/%d/task/%d/children" % (pid, pid))
+                     .read(), "it starts").split()[0])
+
+
+def inside(pid, script):
+    """Follows a script in the machine whose process 1 this is."""
+    return run("nsenter", "-a", "-r", "-t", str(pid), "sh", "-euc",
+               STAND_INS + "cd /tree\n" + script)
 
 
 def is_killed_and_comes_back(said):
@@ -103,31 +108,33 @@ def is_killed_and_comes_back(said):
 
 def check_systemd(folder):
     root = copy_of_system(folder)
-    install, enable = recipe("A Raspberry Pi")[2:4]
-    need(install == "sudo make install", install)
-    run(*install.split()[1:], "DESTDIR=" + root, cwd=TOP)
-    need(enable.startswith("sudo systemctl enable --now "), enable)
-    run("systemctl", "--root=" + root, "enable", enable.split()[-1])
+    copy_of_source(root)
+    install, other_port, rooms, upgrade, remove = recipes(
+        "docs/operation.md", "any machine with systemd", "**A package**")
+    one, many = (open(TOP + "/contrib/%s.service" % name).read()
+                 .partition("Restart=")[2] for name in ("chat", "chat@"))
+    need(one == many != "", "the two services differ below -f")
+    proxied = "X-Forwarded-For: 192.0.2.1\r\n"
 
     def boot():
         machine = start("systemd-nspawn", "-q", "-D", root, "--register=no",
                         "--keep-unit", "--link-journal=no", "-b", "--",
                         "--unit=sockets.target")
-        until(is_open, "systemd listens")
-        need(server() is None, "the server runs before anybody has come")
+        until(lambda: subprocess.run(
+            ["nsenter", "-a", "-t", str(first_of(machine.pid)), "systemctl",
+             "-q", "is-active", "sockets.target"],
+            stderr=subprocess.DEVNULL).returncode == 0, "it boots")
         return machine
 
-    def init():
-        """systemd, which is process 1 of the machine."""
-        pid = machine.pid
-        return int(open("/proc/%d/task/%d/children" % (pid, pid))
-                   .read().split()[0])
-
     def power_off():
-        os.kill(init(), signal.SIGRTMIN + 4)
+        os.kill(first_of(machine.pid), signal.SIGRTMIN + 4)
         machine.communicate(timeout=LIMIT)
+        need(not is_open(), "the machine is off")
 
     machine = boot()
+    inside(first_of(machine.pid), install)
+    until(is_open, "systemd listens")
+    need(server() is None, "the server runs before anybody has come")
     is_killed_and_comes_back(["one", "two"])
     pid = server()
     need(status_of(pid, "CapEff").strip("0") == "", "capabilities")
@@ -135,71 +142,117 @@ def check_systemd(folder):
     need(status_of(pid, "Uid").split()[0] not in ("0", "65534"), "user")
     # an upgrade: the socket stays open, so nobody is refused
     member = Member(PORT)
-    upgrade = recipe("To upgrade")[2].split()
-    need(upgrade[:2] == ["sudo", "systemctl"], upgrade)
-    asking = start("nsenter", "-a", "-t", str(init()), *upgrade[1:])
+    asking = start("nsenter", "-a", "-t", str(first_of(machine.pid)), "sh",
+                   "-euc", STAND_INS + "cd /tree\n" + upgrade)
     while asking.poll() is None:
         socket.create_connection(("127.0.0.1", PORT), LIMIT).close()
-    need(asking.returncode == 0, "restart")
-    need(server() != pid, "it is the old server")
+        time.sleep(0.01)
+    need(asking.returncode == 0, "upgrade:", asking.stdout.read())
     need(history() == ["one", "two"], "after an upgrade:", history())
+    need(server() != pid, "it is the old server")
+    need(os.path.samefile("/proc/%d/exe" % server(),
+                          root + "/usr/local/bin/chat"), "the old program")
     member.socket.close()
     power_off()
-    need(not is_open(), "the machine is off")
     machine = boot()
+    until(is_open, "systemd listens")
     need(history() == ["one", "two"], "after a shutdown:", history())
+    # another port, and only that
+    inside(first_of(machine.pid), other_port)
+    until(lambda: is_open(9090), "it listens at the other port")
+    need(not is_open(), "it still listens at the first port")
+    need(history(9090) == ["one", "two"], "at the other port")
+    options = open("/proc/%d/cmdline" % server()).read().split("\0")
+    need(options[1:3] == ["-l", "5"], options)
+    # several rooms
+    inside(first_of(machine.pid), rooms)
+    for port in (8081, 8082):
+        until(lambda: is_open(port), "a room listens")
+        talk(port, ["at %d" % port], proxied)
+    for port in (8081, 8082):
+        need(history(port, proxied) == ["at %d" % port], "a room's history")
+    inside(first_of(machine.pid), remove)
+    for port in (PORT, 9090, 8081, 8082):
+        need(not is_open(port), port, "is still open")
     power_off()
-    run("make", "uninstall", "DESTDIR=" + root, cwd=TOP)
-    for name in ("usr/local/bin/chat", "usr/local/share/man/man1/chat.1",
-                 "etc/systemd/system/chat.socket",
-                 "etc/systemd/system/chat.service"):
-        need(not os.path.exists(os.path.join(root, name)), name, "is left")
+    left = run("sh", "-c", "find etc/systemd usr/local var/lib | grep -i "
+               "'/chat' || true", cwd=os.path.dirname(root) + "/upper")
+    left = [name for name in left.split()
+            if os.path.lexists(os.path.join(root, name))]
+    need(left == [], "is left:", left)
     return " ".join(run("systemctl", "--version").split()[:2])
 
 
-# ---- OpenRC ----
+# ---- OpenRC, busybox init ----
+
+def boot_busybox(root, inittab):
+    """A machine whose process 1 is busybox's init; returns that process."""
+    # its own devices, and a chat that was built
+    run("mount", "-t", "tmpfs", "none", root + "/dev")
+    for name, number in (("null", "3"), ("zero", "5"), ("urandom", "9")):
+        run("mknod", "-m", "666", root + "/dev/" + name, "c", "1", number)
+    shutil.copy(TOP + "/chat", copy_of_source(root))
+    with open(root + "/etc/inittab", "w") as file:
+        file.write("::sysinit:/bin/mount -t proc proc /proc\n"
+                   "::sysinit:/bin/mount -t tmpfs none /run\n" + inittab)
+    os.symlink("/bin/busybox", root + "/init")
+    machine = start("unshare", "--pid", "--mount", "--fork", "--kill-child",
+                    "chroot", root, "/init")
+    return first_of(machine.pid)
+
 
 def check_openrc(folder):
     root = copy_of_system(folder)
-    shutil.copy(TOP + "/chat", root + "/usr/bin/chat")
-    shutil.copy(TOP + "/contrib/chat.openrc", root + "/etc/init.d/chat")
-    os.chmod(root + "/etc/init.d/chat", 0o755)
-    run("chroot", root, "useradd", "--system", "--user-group", "chat")
     # nothing else shall start
     for level in ("sysinit", "boot", "default"):
         shutil.rmtree(root + "/etc/runlevels/" + level, ignore_errors=True)
         os.makedirs(root + "/etc/runlevels/" + level)
-    run("chroot", root, "rc-update", "add", "chat", "default")
-    # as Alpine boots: busybox is process 1, and starts OpenRC
-    with open(root + "/etc/inittab", "w") as file:
-        file.write("::sysinit:/bin/mount -t proc proc /proc\n"
-                   "::sysinit:/bin/mount -t tmpfs none /run\n"
-                   "::sysinit:/sbin/openrc sysinit\n"
-                   "::sysinit:/sbin/openrc boot\n"
-                   "::wait:/sbin/openrc default\n")
-    os.symlink("/bin/busybox", root + "/init")
-    start("unshare", "--pid", "--mount", "--fork", "--kill-child", "chroot",
-          root, "/init")
+    # as Alpine boots
+    init = boot_busybox(root, "::sysinit:/sbin/openrc sysinit\n"
+                        "::sysinit:/sbin/openrc boot\n"
+                        "::wait:/sbin/openrc default\n::once:/bin/touch /up\n")
+    until(lambda: os.path.exists(root + "/up"), "OpenRC has booted")
+    recipe, = recipes("contrib/chat.openrc", "version:", "Options")
+    inside(init, recipe)
     until(is_open, "OpenRC has started the server")
-
-    def inside(*command):
-        # any process of its namespace tells where that is
-        return run("nsenter", "-t", str(server()), "-p", "-m",
-                   "-r", "-w", *command)
-
     is_killed_and_comes_back(["one", "two"])
     pid = server()
     need(status_of(pid, "Uid").split()[0] != "0", "user")
-    need("started" in inside("rc-service", "chat", "status"), "status")
-    inside("rc-service", "chat", "restart")
+    need("started" in inside(init, "rc-service chat status"), "status")
+    inside(init, recipe)  # the next version
     need(until(server, "it runs again") != pid, "a restart")
     until(is_open, "it listens")
     need(history() == ["one", "two"], "after a restart:", history())
-    inside("rc-service", "chat", "stop")
+    inside(init, "rc-service chat stop")
     need(server() is None, "the server runs after its stop")
     log = open(root + "/var/log/chat.log").read()
-    need(log.count("Listening for up to") == 3, "log:", log)
+    need(log.count("Client connected (1 online)") > 3, "log:", log)
+    os.kill(init, signal.SIGKILL)
     return "OpenRC " + run("chroot", root, "openrc", "--version").split()[-1]
+
+
+def check_busybox(folder):
+    root = copy_of_system(folder)
+    for name in ("sbin/syslogd", "sbin/start-stop-daemon", "usr/bin/logger",
+                 "usr/bin/killall", "sbin/logread"):
+        if os.path.lexists(os.path.join(root, name)):
+            os.remove(os.path.join(root, name))
+        os.symlink("/bin/busybox", os.path.join(root, name))
+    init = boot_busybox(root, "::once:/bin/touch /up\n")
+    until(lambda: os.path.exists(root + "/up"), "busybox has booted")
+    recipe, = recipes("contrib/inittab", "version:", "::respawn")
+    inside(init, recipe)
+    until(is_open, "busybox has started the server")
+    is_killed_and_comes_back(["one", "two"])
+    pid = server()
+    need(status_of(pid, "Uid").split()[0] == "8080", "user")
+    inside(init, recipe)  # the next version
+    until(lambda: server() not in (None, pid), "the server is started again")
+    until(is_open, "it listens")
+    need(history() == ["one", "two"], "after an upgrade:", history())
+    until(lambda: "Client connected" in inside(init, "logread"), "a log")
+    os.kill(init, signal.SIGKILL)
+    return "busybox init"
 
 
 # ---- a container ----
@@ -211,7 +264,6 @@ def check_container(folder):
     commands = re.findall(r"^#     ((?:make|buildah|podman) .*)$", text, re.M)
     need(len(commands) == 4, commands)
     make, build, plain, keep = (command.split() for command in commands)
-    shutil.copytree(TOP + "/contrib", tree + "/contrib")
     run(*make, cwd=tree)
     run("strip", "chat", cwd=tree)
     # this system's own limits and control groups, and a store in the folder
@@ -262,53 +314,60 @@ def check_container(folder):
 
 # ---- OpenWrt ----
 
-PROCD = """
+RC_COMMON = """
+. "$1"
 procd_open_instance() { echo open; }
 procd_set_param() { echo "$@"; }
 procd_close_instance() { echo close; }
-chown() { echo chown "$@"; }
-. "$1"
-start_service
+case $2 in
+enable) ln -sf ../init.d/chat "/etc/rc.d/S${START}chat" ;;
+restart) start_service >/asked ;;
+esac
 """
 
 
 def check_procd(folder):
     """A stand-in for procd, which Debian does not have: its script is read by
     busybox's shell, as OpenWrt's is, and what it asks for is done."""
-    commands = recipe("A router with OpenWrt")
-    tree = copy_of_source(folder)
-    run("sh", "-c", commands[0], cwd=tree)
-    need("ARM" in run("readelf", "-h", "chat", cwd=tree), "not for ARM")
-    with open(folder + "/passwd", "w") as file:
-        file.write("root:x:0:0:root:/root:/bin/ash\n")
+    tree, router = copy_of_source(folder), folder + "/router"
+    for name in ("bin", "sbin", "usr/bin", "usr/sbin", "etc/init.d",
+                 "etc/rc.d", "tmp"):
+        os.makedirs(os.path.join(router, name))
+    shutil.copy(shutil.which("busybox"), router + "/bin")
+    run("chroot", router, "/bin/busybox", "--install", "-s")
+    for name, text in (("rc.common", RC_COMMON), ("group", "root:x:0:\n"),
+                       ("passwd", "root:x:0:0:root:/root:/bin/ash\n")):
+        with open(router + "/etc/" + name, "w") as file:
+            file.write(text)
+    at_pc, at_router = recipes("contrib/chat.procd", "OpenWrt.", "USE_PROCD")
     for _ in range(2):
-        run("busybox", "sh", "-c", commands[4].replace("/etc", folder))
-    need(open(folder + "/passwd").read().count("\nchat:x:8080:") == 1, commands)
-    text = open(TOP + "/contrib/chat.procd").read()
-    need(text.startswith("#!/bin/sh /etc/rc.common\n"), text)
-    script = folder + "/script"
-    with open(script, "w") as file:
-        file.write(text.replace("/tmp/chat", folder + "/chat"))
-    asked = run("busybox", "sh", "-euc", PROCD, "procd", script).splitlines()
-    need(asked[:2] == ["chown chat %s/chat" % folder, "open"] and
-         asked[-1] == "close", asked)
-    wanted = dict(line.split(" ", 1) for line in asked[2:-1])
+        run("sh", "-euc", 'scp() { cp "$2" "%s/${3#*:}"; }\n%s'
+            % (router, at_pc), cwd=tree)
+        run("chroot", router, "/bin/sh", "-euc", at_router)
+    need("ARM" in run("readelf", "-h", router + "/usr/bin/chat"), "not for ARM")
+    size = os.path.getsize(router + "/usr/bin/chat") / 1000
+    told = int(re.search(r"That is (\d+) KB;", open(
+        TOP + "/contrib/chat.procd").read()).group(1))
+    need(told - 10 < size <= told, "it has %d KB, not %d" % (size, told))
+    users = open(router + "/etc/passwd").read()
+    need(users.count("\nchat:x:8080:") == 1, users)
+    need(os.path.exists(router + "/etc/rc.d/S95chat"), "it is not enabled")
+    asked = open(router + "/asked").read().splitlines()
+    need(asked[0] == "open" and asked[-1] == "close", asked)
+    wanted = dict(line.split(" ", 1) for line in asked[1:-1])
     need(wanted["user"] == "chat" and wanted["respawn"] == "3600 1 0" and
          wanted["no_new_privs"] == "1" and wanted["stderr"] == "1", wanted)
-    limit = re.fullmatch(r"nofile=(\d+) \1", wanted["limits"]).group(1)
-    command = wanted["command"].split()
+    command = wanted["command"].replace("/tmp/", router + "/tmp/").split()
     need(command[0] == "/usr/bin/chat", command)
-    room = start("sh", "-c", "ulimit -n %s; exec %s/chat %s"
-                 % (limit, TOP, " ".join(command[1:])))
-    until(is_open, "it listens")
-    talk(PORT, ["one"])
-    room.kill()
-    room.wait()
-    room = start(TOP + "/chat", *command[1:])
-    until(is_open, "it listens")
-    need(history() == ["one"], "after a kill:", history())
-    room.terminate()
-    room.wait()
+    need(os.stat(router + "/tmp/chat").st_uid == 8080, "its folder")
+    os.chown(router + "/tmp/chat", 0, 0)  # here it runs as root
+    for before in ([], ["one"]):
+        room = start(TOP + "/chat", *command[1:])
+        until(is_open, "it listens")
+        need(history() == before, "after a kill:", history())
+        talk(PORT, ["one"])
+        room.kill()
+        room.wait()
     return "procd (a stand-in)"
 
 
@@ -324,10 +383,10 @@ def main():
     folder = TOP + "/test/build/start"
     os.makedirs(folder, exist_ok=True)
     try:
-        for check in (check_systemd, check_openrc, check_procd,
-                      check_container):
+        for check in (check_systemd, check_openrc, check_busybox,
+                      check_procd, check_container):
             done.append(check(tempfile.mkdtemp(dir=folder)))
-            need(not is_open() and server() is None, "it is still there")
+            until(lambda: not is_open() and server() is None, "it is gone")
     finally:
         for child in children:
             child.kill()

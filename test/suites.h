@@ -13,14 +13,14 @@
 	SUITE(base64) \
 	SUITE(ws)     \
 	SUITE(http)   \
-	SUITE(kernel) \
 	SUITE(ring)   \
 	SUITE(chat)   \
+	SUITE(limits) \
 	SUITE(file)   \
 	SUITE(wire)   \
 	SUITE(hurt)   \
 	SUITE(crowd)  \
-	SUITE(abuse)  \
+	SUITE(attacks) \
 	SUITE(soak)   \
 	SUITE(faults)
 /* clang-format on */

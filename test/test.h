@@ -22,6 +22,7 @@
 #define TIGHT "test/build/tight/chat"
 #define DRIP  "test/build/drip/chat"
 #define BUSY  "test/build/busy/chat"
+#define BOARD "test/build/eight/chat" /* the README's */
 
 /* ---- A server under test ---- */
 
@@ -43,6 +44,7 @@ void start_bare_relay(struct server *s, const char *binary);
    its stderr instead of the pipe of struct server, or CLOSED; or -1. */
 enum { CLOSED = -2 };
 extern int inherited_socket, stderr_for_server;
+extern const char *address_for_server; /* to listen on: 127.0.0.1 */
 /* Reads all that is in the log, and waits until that has a text. */
 void await_log(struct server *s, const char *text);
 /* Returns how often the log that has been read has a text. */
@@ -53,6 +55,10 @@ int await_exit(struct server *s);
 int stop(struct server *s);
 /* Returns how many descriptors it has open. */
 int count_descriptors(const struct server *s);
+/* Reads a number from a file of /proc/PID. */
+long read_proc(const struct server *s, const char *file, const char *format);
+#define CPU_TIME /* of the program itself, in stat */ \
+	"%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld"
 /* Returns the value of a metric, by its name with any label, over HTTP. */
 long read_metric(struct server *s, const char *name);
 void expect_metric(struct server *s, const char *name, long value);
@@ -106,5 +112,26 @@ struct frame *read_message(int fd);
 void expect_message(int fd, const char *text);
 void expect_notice(int fd, int online);
 void expect_close(int fd, int code); /* and then the end */
+
+/* ---- A client that never blocks, for crowds of them ---- */
+
+enum { CLIENT_BUFFER = 1 << 15 };
+
+struct client {
+	int fd;          /* or -1 */
+	int status;      /* of the response to its handshake, or 0 */
+	size_t have, at; /* bytes in in[], of which so many are taken */
+	size_t from, to; /* what of out[] is to be sent */
+	unsigned char in[CLIENT_BUFFER], out[CLIENT_BUFFER];
+};
+
+/* Begins with a handshake on a connection. */
+void begin_client(struct client *c, int fd);
+void add_frame(struct client *c, int first, const void *data, size_t len);
+/* Each moves at most so many bytes. */
+void send_some(struct client *c, size_t max);
+bool receive_some(struct client *c, size_t max); /* false: it has ended */
+/* Takes the next frame, whose payload it returns, or NULL if none is whole. */
+const char *take_frame(struct client *c, int *first, size_t *len);
 
 #endif

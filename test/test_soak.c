@@ -27,33 +27,27 @@ enum {
 	CLIENTS = 40,    /* the first is the witness */
 	KNOWN = 1 << 20, /* messages whose place is kept */
 	AHEAD = 1
-		<< 15,  /* messages that a client may be ahead of the witness */
-	SIZE = 1 << 16, /* of buffers */
-	ID = 34,        /* bytes that a message begins with */
+		<< 15, /* messages that a client may be ahead of the witness */
+	ID = 34,       /* bytes that a message begins with */
 	PINGS = 64,
 };
 
-struct client {
-	int fd;             /* or -1 */
+struct talker {
+	struct client c;
 	bool fast;          /* it reads all at once */
 	bool patient;       /* and says more when all that it said is heard */
-	bool shaken;        /* its handshake is done */
 	int code;           /* of the Close that it waits for, or 0 */
 	bool complete;      /* all that it said must be heard */
 	unsigned chop, sip; /* bytes that it writes, and reads, at most */
-	size_t from, to;    /* what of out is to be sent */
-	size_t have;        /* bytes of half a frame, or response, in in */
 	uint64_t last;      /* the message that it said last, or 0 */
 	uint64_t place;     /* of the one that it heard last */
 	uint64_t heard, compared; /* messages */
 	unsigned pinged, ponged;
-	char pings[PINGS];    /* their payloads, a byte each; a ring */
 	uint64_t seen[AHEAD]; /* serials of what it heard; a ring */
-	unsigned char out[SIZE], in[SIZE];
 };
 
 static struct server s;
-static struct client clients[CLIENTS];
+static struct talker clients[CLIENTS];
 static struct {
 	uint64_t serial, place;
 } known[KNOWN]; /* what the witness has heard; a ring */
@@ -76,29 +70,25 @@ static bool chance(unsigned in_a_thousand)
 
 /* ---- Speaking ---- */
 
-static void add(struct client *c, int first, const void *data, size_t len)
-{
-	c->to += build_frame(c->out + c->to, first, len, data, len);
-}
-
 /* For the longest message, in fragments, with pings and a Close. */
-static bool has_room(const struct client *c)
+static bool has_room(const struct talker *c)
 {
-	return SIZE - c->to >= max + 1000;
+	return CLIENT_BUFFER - c->c.to >= max + 1000;
 }
 
-static void ping(struct client *c)
+/* Its payload is its number. */
+static void ping(struct talker *c)
 {
-	char payload = (char)below(128);
+	char payload = (char)(c->pinged % 128);
 
 	if (c->pinged - c->ponged == PINGS)
 		return;
-	c->pings[c->pinged++ % PINGS] = payload;
-	add(c, 0x89, &payload, 1);
+	c->pinged++;
+	add_frame(&c->c, 0x89, &payload, 1);
 }
 
 /* Says a message of any size, whole or in fragments with pings between. */
-static void speak(struct client *c)
+static void speak(struct talker *c)
 {
 	char text[8192];
 	size_t len = chance(300) ? max - below(4) : ID + below(max - ID);
@@ -112,57 +102,56 @@ static void speak(struct client *c)
 	c->last = serial;
 	for (int k = chance(300) ? 1 + (int)below(3) : 0; k > 0; k--) {
 		n = below((unsigned)(len - at) + 1);
-		add(c, opcode, text + at, n);
+		add_frame(&c->c, opcode, text + at, n);
 		at += n;
 		opcode = 0;
 		if (chance(300))
 			ping(c);
 	}
-	add(c, 0x80 | opcode, text + at, len - at);
+	add_frame(&c->c, 0x80 | opcode, text + at, len - at);
 }
 
 /* Ends it in one of many ways. */
-static void end(struct client *c)
+static void end(struct talker *c)
 {
 	ends++;
 	switch (below(4)) {
 	case 0: /* a reset */
-		reset_connection(c->fd);
-		c->fd = -1;
+		reset_connection(c->c.fd);
+		c->c.fd = -1;
 		break;
 	case 1: /* no Close */
-		close(c->fd);
-		c->fd = -1;
+		close(c->c.fd);
+		c->c.fd = -1;
 		break;
 	case 2:
-		add(c, 0x88, "\x03\xe8", 2);
+		add_frame(&c->c, 0x88, "\x03\xe8", 2);
 		c->code = 1000;
 		break;
 	case 3: /* a frame without a mask, RFC 6455, 5.1 */
-		memcpy(c->out + c->to, "\x82\x02hi", 4);
-		c->to += 4;
+		memcpy(c->c.out + c->c.to, "\x82\x02hi", 4);
+		c->c.to += 4;
 		c->code = 1002;
 		break;
 	}
 }
 
-static void enter(struct client *c)
+static void enter(struct talker *c)
 {
 	static const int sizes[] = {1, 4096, 20000};
 	int fd = dial(&s), size = sizes[below(3)];
 
-	c->fd = fd;
+	begin_client(&c->c, fd);
 	c->fast = c == clients || chance(500);
 	c->patient = c->fast && (c == clients || chance(500));
-	c->shaken = c->complete = false;
+	c->complete = false;
 	c->code = 0;
-	c->from = c->have = c->pinged = c->ponged = 0;
+	c->pinged = c->ponged = 0;
 	c->last = c->place = c->heard = c->compared = 0;
-	c->chop = chance(500) ? SIZE : 1 + below(100);
-	c->sip = c->fast ? SIZE : 1 + below(3000);
+	c->chop = chance(500) ? CLIENT_BUFFER : 1 + below(100);
+	c->sip = c->fast ? CLIENT_BUFFER : 1 + below(3000);
 	if (!c->fast && chance(500))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-	c->to = (size_t)sprintf((char *)c->out, HANDSHAKE "\r\n");
 }
 
 /* ---- Hearing ---- */
@@ -183,7 +172,7 @@ static void witness(uint64_t n, uint64_t before)
 	known[n % KNOWN].place = ++places;
 }
 
-static void hear(struct client *c, const char *text)
+static void hear(struct talker *c, const char *text)
 {
 	uint64_t n, before;
 
@@ -198,18 +187,18 @@ static void hear(struct client *c, const char *text)
 
 /* Gives up a client that reads so slowly that the model has forgotten its
    messages. */
-static bool forget(struct client *c)
+static bool forget(struct talker *c)
 {
-	if (c->fd >= 0)
-		close(c->fd);
-	c->fd = -1;
+	if (c->c.fd >= 0)
+		close(c->c.fd);
+	c->c.fd = -1;
 	c->compared = c->heard;
 	return true;
 }
 
 /* Compares the messages that a client got with those of the witness; returns
    whether all are compared. */
-static bool compare(struct client *c)
+static bool compare(struct talker *c)
 {
 	while (c->compared < c->heard) {
 		uint64_t n = c->seen[c->compared % AHEAD];
@@ -225,7 +214,7 @@ static bool compare(struct client *c)
 	return !c->complete || is_known(c->last);
 }
 
-static void take_frame(struct client *c, int first, const char *data,
+static void hear_frame(struct talker *c, int first, const char *data,
 		       size_t len)
 {
 	int code;
@@ -235,11 +224,13 @@ static void take_frame(struct client *c, int first, const char *data,
 		MUST(strncmp(data, "{\"online\":", 10) == 0, "no notice");
 		break;
 	case 0x82: hear(c, data); break;
-	case 0x89: add(c, 0x8a, data, len); break;
+	case 0x89: add_frame(&c->c, 0x8a, data, len); break;
 	case 0x8a:
-		MUST(c->ponged != c->pinged && len == 1 &&
-			     *data == c->pings[c->ponged++ % PINGS],
+		/* of several pings, the last may be answered: 5.5.3 */
+		MUST(len == 1 &&
+			     (*data - c->ponged) % 128 < c->pinged - c->ponged,
 		     "a wrong pong");
+		c->ponged += (*data - c->ponged) % 128 + 1;
 		break;
 	case 0x88:
 		code = len < 2 ? 0
@@ -253,63 +244,23 @@ static void take_frame(struct client *c, int first, const char *data,
 	}
 }
 
-/* Takes the frames in its buffer, and keeps the half that is left. */
-static void take(struct client *c)
-{
-	char *end = NULL;
-	size_t at = 0, header = 2, len;
-
-	c->in[c->have] = '\0';
-	if (!c->shaken)
-		end = strstr((char *)c->in, "\r\n\r\n");
-	if (end != NULL) {
-		MUST(memcmp(c->in, "HTTP/1.1 101 ", 13) == 0, "%s", c->in);
-		at = (size_t)(end + 4 - (char *)c->in);
-		c->shaken = true;
-	}
-	while (c->shaken && c->have - at >= 2) {
-		unsigned char *f = c->in + at;
-
-		header = f[1] < 126 ? 2 : 4;
-		len = header == 2 ? f[1] : (size_t)f[2] << 8 | f[3];
-		if (c->have - at < header || c->have - at - header < len)
-			break;
-		take_frame(c, f[0], (char *)f + header, len);
-		at += header + len;
-	}
-	c->have -= at;
-	memmove(c->in, c->in + at, c->have);
-}
-
 /* ---- The talk ---- */
 
-static void write_some(struct client *c)
+static void read_some(struct talker *c)
 {
-	size_t n = c->to - c->from < c->chop ? c->to - c->from : c->chop;
-	ssize_t sent =
-		send(c->fd, c->out + c->from, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	const char *data;
+	size_t len;
+	int first;
+	bool open = receive_some(&c->c, c->sip);
 
-	c->from += sent > 0 ? (size_t)sent : 0;
-	if (c->from == c->to)
-		c->from = c->to = 0;
-}
-
-static void read_some(struct client *c)
-{
-	size_t room = SIZE - 1 - c->have;
-	ssize_t n = recv(c->fd, c->in + c->have, room < c->sip ? room : c->sip,
-			 MSG_DONTWAIT);
-
-	if (n < 0 && errno == EAGAIN)
+	while ((data = take_frame(&c->c, &first, &len)) != NULL)
+		hear_frame(c, first, data, len);
+	MUST(c->c.status == 0 || c->c.status == 101, "%d", c->c.status);
+	if (open)
 		return;
-	if (n > 0) {
-		c->have += (size_t)n;
-		take(c);
-		return;
-	}
 	MUST(!c->patient || c->complete, "one that reads was dropped");
-	close(c->fd);
-	c->fd = -1;
+	close(c->c.fd);
+	c->c.fd = -1;
 }
 
 /*
@@ -319,17 +270,17 @@ static void read_some(struct client *c)
  * full, Linux discards its packets, also those that acknowledge what it has
  * read, for seconds.
  */
-static bool may_talk(const struct client *c)
+static bool may_talk(const struct talker *c)
 {
 	return !c->patient || (is_known(c->last) && c->ponged == c->pinged);
 }
 
 /* Lets a client do something at random: enter, end, speak or ping. */
-static void act(struct client *c)
+static void act(struct talker *c)
 {
-	if (c->fd < 0 && compare(c) && chance(50))
+	if (c->c.fd < 0 && compare(c) && chance(50))
 		enter(c);
-	else if (c->fd < 0 || c->code != 0 || c->complete || !has_room(c))
+	else if (c->c.fd < 0 || c->code != 0 || c->complete || !has_room(c))
 		return;
 	else if (c != clients && chance(3))
 		end(c);
@@ -346,20 +297,20 @@ static void step(bool talking)
 	struct pollfd p[CLIENTS];
 
 	for (int i = 0; i < CLIENTS; i++) {
-		struct client *c = &clients[i];
+		struct talker *c = &clients[i];
 
 		if (talking)
 			act(c);
-		p[i] = (struct pollfd){.fd = c->fd, .events = POLLIN};
-		if (c->from < c->to)
+		p[i] = (struct pollfd){.fd = c->c.fd, .events = POLLIN};
+		if (c->c.from < c->c.to)
 			p[i].events |= POLLOUT;
 	}
 	poll(p, CLIENTS, 10);
 	for (int i = 0; i < CLIENTS; i++) {
-		struct client *c = &clients[i];
+		struct talker *c = &clients[i];
 
 		if (p[i].revents & POLLOUT)
-			write_some(c);
+			send_some(&c->c, c->chop);
 		if (p[i].revents & ~POLLOUT &&
 		    (c->fast || !talking || chance(300)))
 			read_some(c);
@@ -368,12 +319,13 @@ static void step(bool talking)
 }
 
 /* Returns whether nothing is to come for a client, or to be compared. */
-static bool is_settled(struct client *c)
+static bool is_settled(struct talker *c)
 {
 	return compare(c) &&
-	       (c->fd < 0 || (c->shaken && c->from == c->to && c->code == 0 &&
-			      !c->complete && is_known(c->last) &&
-			      (c->heard == 0 || c->place == places)));
+	       (c->c.fd < 0 ||
+		(c->c.status == 101 && c->c.from == c->c.to && c->code == 0 &&
+		 !c->complete && is_known(c->last) &&
+		 (c->heard == 0 || c->place == places)));
 }
 
 /* Waits until all have heard what the witness says now, and all before it. */
@@ -404,7 +356,7 @@ static int count_connected(void)
 	int n = 0;
 
 	for (int i = 0; i < CLIENTS; i++)
-		n += clients[i].fd >= 0;
+		n += clients[i].c.fd >= 0;
 	return n;
 }
 
@@ -417,9 +369,9 @@ static void let_slow_leave(int idle)
 	bool left;
 
 	for (int i = 0; i < CLIENTS; i++) {
-		if (clients[i].fd >= 0 && !clients[i].fast) {
-			close(clients[i].fd);
-			clients[i].fd = -1;
+		if (clients[i].c.fd >= 0 && !clients[i].fast) {
+			close(clients[i].c.fd);
+			clients[i].c.fd = -1;
 		}
 	}
 	do {
@@ -459,10 +411,10 @@ START_TEST(agrees_with_the_model)
 	      soaks[_i].heartbeat, NULL);
 	unsetenv("LD_PRELOAD");
 	for (int i = 0; i < CLIENTS; i++)
-		clients[i].fd = -1;
+		clients[i].c.fd = -1;
 	idle = count_descriptors(&s);
 	enter(&clients[0]);
-	while (!clients[0].shaken)
+	while (clients[0].c.status == 0)
 		step(false);
 	while (time(NULL) < end)
 		step(true);

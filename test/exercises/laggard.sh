@@ -42,10 +42,10 @@ await() {
 	done
 }
 
-await Listening
+await ' chat '
 # shellcheck disable=SC2216 # sleep reads nothing, and so nc stops reading
 { join; sleep 20; } | nc 127.0.0.1 "$1" | sleep 20 >/dev/null &
 await '1 online'
 talk | nc 127.0.0.1 "$1" >/dev/null &
 await disconnected
-cut -d ' ' -f 3- "$log"
+sed -n 's/.*\(Client .*\)/\1/p' "$log"

@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from room import port_of
+
 import websockets
 
 SAID = ["one", "two"]
@@ -20,7 +23,7 @@ def start(port):
     room = subprocess.Popen(
         ["./chat", "-a", "127.0.0.1", "-p", str(port), "-n", "3", "-l", "0",
          "-q", "-f", FILE], stdout=subprocess.PIPE, text=True)
-    return room, int(room.stdout.readline().split(":")[3].split("/")[0])
+    return room, port_of(room.stdout.readline())
 
 
 async def say(port, texts):
@@ -36,12 +39,12 @@ def expect(listener, lines):
         got = listener.stdout.readline().rstrip("\n")
         if got != line:
             listener.kill()
-            print("shown-again or missing: %r, not %r" % (got, line))
+            print("shown again or missing: %r, not %r" % (got, line))
             sys.exit(1)
 
 
 def restart(room, port):
-    room.kill()
+    room.terminate()  # after a kill, the count would begin anew
     room.wait()
     return start(port)[0]
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stop 7 of docs/course.md: the ring of chat.c with 16 bytes and three clients,
- * small enough to print.  A client's frame has a header of two bytes and at
+ * Stop 7 of docs/course.md: the ring with 16 bytes and three clients, small enough
+ * to print.  A client's frame has a header of two bytes and at
  * most four letters; a server's has one byte, the number of letters, and the
- * same letters.  The functions have the names of those in chat.c.
+ * same letters.  The names are mostly those of ring.c and chat.c.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_SIZE = 16, MESSAGE_MAX = 4, HEADER = 1, CLIENT_HEADER = 2 };
+enum { RING_SIZE = 16, MESSAGE_MAX = 4, HEADER = 1, CLIENT_HEADER = 2 };
 enum { A, B, C, CLIENTS };
 
-static char bytes[LOG_SIZE + 1] = "................";
+static char bytes[RING_SIZE + 1] = "................";
 static unsigned head, slowest;
 static bool congested;
 
@@ -27,13 +27,13 @@ static struct client {
 
 static unsigned bytes_free(void)
 {
-	return LOG_SIZE - (head - slowest);
+	return RING_SIZE - (head - slowest);
 }
 
 static void ring_write(char byte)
 {
 	assert(bytes_free() > 0); /* or a byte that a client needs is lost */
-	bytes[head++ % LOG_SIZE] = byte;
+	bytes[head++ % RING_SIZE] = byte;
 }
 
 static void update_slowest(void)
@@ -43,13 +43,13 @@ static void update_slowest(void)
 		if (slowest > clients[i].cursor)
 			slowest = clients[i].cursor;
 	}
-	if (head - slowest <= LOG_SIZE / 2)
+	if (head - slowest <= RING_SIZE / 2)
 		congested = false;
 }
 
 /* n bytes read add at most n bytes, the letters of a message that were read
    before, and its header. */
-static unsigned read_budget(void)
+static unsigned ring_room(void)
 {
 	const unsigned reserve = MESSAGE_MAX + HEADER;
 
@@ -87,7 +87,7 @@ static void say(struct client *c, const char *text)
 
 static void print(const char *event)
 {
-	unsigned budget = read_budget();
+	unsigned budget = ring_room();
 
 	printf("%-37s %s %4u %2u %2u %2u %4u %4u%s\n", event, bytes, head,
 	       clients[A].cursor, clients[B].cursor, clients[C].cursor,
@@ -99,7 +99,7 @@ static void print(const char *event)
 static void pass(const char *event, bool c_reads)
 {
 	for (int i = 0; i < CLIENTS; i++)
-		receive(&clients[i], read_budget());
+		receive(&clients[i], ring_room());
 	for (int i = 0; i < CLIENTS; i++)
 		clients[i].cursor =
 			i != C || c_reads ? head : clients[C].cursor;
@@ -110,14 +110,14 @@ static void pass(const char *event, bool c_reads)
 /* Any lengths, any reads, any slowness. */
 static unsigned least_free_of(long steps)
 {
-	unsigned least = LOG_SIZE;
+	unsigned least = RING_SIZE;
 
 	for (; steps > 0; steps--) {
 		struct client *c = &clients[rand() % CLIENTS];
 
 		if (strlen(c->input) < 20)
 			say(c, "abcd" + rand() % 5);
-		receive(c, read_budget());
+		receive(c, ring_room());
 		if (least > bytes_free())
 			least = bytes_free();
 		c = &clients[rand() % CLIENTS];

@@ -20,11 +20,14 @@ static void use(const struct http_request *r)
 {
 	static const char *const hosts[] = {"board", "board:8080"};
 	char out[HTTP_SWITCH_LENGTH + 1];
+	struct http_text host;
 
 	if (r->fault != NULL || r->path.buf[r->path.from] != '/')
 		abort();
 	http_text_is(r->path, "/metrics");
-	http_host_listed(r, hosts, 2);
+	host = http_origin_host(r);
+	if (host.from < host.to && !http_is_host(host))
+		abort();
 	http_origin_allowed(r, hosts, 0);
 	http_origin_allowed(r, hosts, 2);
 	if (!r->handshake)

@@ -554,10 +554,10 @@ test("nothing is wider than a small screen, and nothing too small to touch", asy
 	}
 });
 
-test("the client of docs/protocol.md works in the console", async () => {
+test("the client of docs/clients.md works in the console", async () => {
 	const chat = await startChat();
 	const ann = await person(chat.url, "Ann");
-	const protocol = readFileSync(new URL("../../docs/protocol.md", import.meta.url), "utf8");
+	const protocol = readFileSync(new URL("../../docs/clients.md", import.meta.url), "utf8");
 	const lines = protocol.match(/^ {4}const socket = new WebSocket[^]*?\n\n/m)[0];
 	const heard = new Promise(done => ann.on("console", m => {
 		if (m.text() === "Hello from the console")

@@ -48,14 +48,14 @@ function run(program, ...options) {
 // A room behind a proxy.
 async function startRoom(...options) {
 	const room = run(CHAT, "-x", "-a", "127.0.0.1", "-p", "0", ...options);
-	const [, port] = await room.says(/^\S+ (?:127\.0\.0\.1:(\d+)|local) Listening for up to /m);
+	const [, port] = await room.says(/(?:127\.0\.0\.1:|port )(\d+)/);
 
 	return Object.assign(room, {
 		port, url: `http://127.0.0.1:${port}/`,
-		// Waits until the log has so many events, and returns them: [address, event].
+		// Waits until the log has so many events of clients, and returns them: [address, event].
 		async events(n) {
-			await room.says(new RegExp(`(.*\n){${n}}`));
-			return room.said.trimEnd().split("\n").map(line => line.match(/^\S+Z (\S+) (.*)/).slice(1));
+			await room.says(new RegExp(`(^\\S+ \\S+ (Client|Handshake) [^]*?\n){${n}}`, "m"));
+			return [...room.said.matchAll(/^\S+ (\S+) ((?:Client|Handshake) .*)\n/gm)].map(found => found.slice(1));
 		},
 	});
 }
@@ -86,8 +86,8 @@ after(async () => {
 
 // Each program; how that file of contrib/ is changed for a test: other ports,
 // names and folders, and a time after which what is idle is ended that is
-// shorter than the test; how a room at a path is written there; how the program
-// is started; how it checks the file, and what it then says.
+// shorter than the test; how the program is started; how it checks the file, and
+// what it then says.
 const proxies = {
 	nginx: {
 		file: "nginx.conf",
@@ -101,7 +101,6 @@ const proxies = {
 				http { access_log off; ${temporary.join(" ")}
 				${text.replaceAll("75s", "3s").replace("chat.example;", "localhost;")} }`;
 		},
-		local: path => `unix:${path}:`,
 		start: file => ["nginx", "-c", file, "-e", "stderr"],
 		check: file => ["nginx", "-t", "-c", file, "-e", "stderr"],
 		fine: /^nginx: .* syntax is ok\nnginx: .* test is successful\n$/,
@@ -109,7 +108,6 @@ const proxies = {
 	haproxy: {
 		file: "haproxy.cfg",
 		adapt: text => text.replaceAll("75s", "3s"),
-		local: path => path,
 		start: file => ["haproxy", "-f", file],
 		check: file => ["haproxy", "-c", "-f", file],
 		fine: /^Configuration file is valid\n$/,
@@ -117,7 +115,6 @@ const proxies = {
 	caddy: {
 		file: "Caddyfile",
 		adapt: text => `{\n\tadmin off\n\tauto_https disable_redirects\n}\n${text.replace("chat.example:", "localhost:")}`,
-		local: path => `unix/${path}`,
 		start: file => ["caddy", "run", "--adapter", "caddyfile", "--config", file],
 		check: file => ["caddy", "validate", "--adapter", "caddyfile", "--config", file],
 		// that the certificate is our own, and that port 80 is not used, is the test's
@@ -125,12 +122,11 @@ const proxies = {
 	},
 };
 
-// Writes the file of a proxy for two rooms, each given by its port or path.
+// Writes the file of a proxy for two rooms, each given by its port.
 function configure(name, port, kitchen, garden, change = text => text) {
-	const {file, adapt, local} = proxies[name];
-	const place = room => typeof room === "string" && room.includes("/") ? local(room) : `127.0.0.1:${room}`;
+	const {file, adapt} = proxies[name];
 	const text = adapt(change(readFileSync(CONTRIB + file, "utf8")))
-		.replace("127.0.0.1:8081", place(kitchen)).replace("127.0.0.1:8082", place(garden))
+		.replace("127.0.0.1:8081", `127.0.0.1:${kitchen}`).replace("127.0.0.1:8082", `127.0.0.1:${garden}`)
 		.replace(/(listen |bind :|localhost:)443/, (_, start) =>
 			start === "bind :" ? `bind 127.0.0.1:${port}` : start === "listen " ? `listen 127.0.0.1:${port}` : start + port)
 		.replaceAll("/etc/ssl/chat.example", folder);
@@ -198,8 +194,8 @@ const forgeries = [
 for (const name of Object.keys(proxies)) {
 	test(`${name}: two rooms over TLS, by their paths`, async () => {
 		let kitchen = await startRoom("-t", "1");
-		const garden = await startRoom("-t", "1", "-a", `${folder}/garden.sock`);
-		const proxy = await startProxy(name, kitchen.port, `${folder}/garden.sock`);
+		const garden = await startRoom("-t", "1");
+		const proxy = await startProxy(name, kitchen.port, garden.port);
 		const ann = await person(`${proxy.url}kitchen/`, "Ann");
 		const bob = await person(`${proxy.url}kitchen/`, "Bob");
 		const carl = await person(`${proxy.url}garden/`, "Carl");
@@ -264,10 +260,10 @@ for (const name of Object.keys(proxies)) {
 		// and another does not become it
 		const {socket, status: number} = await join({"X-Forwarded-For": "127.0.0.7"}, "127.0.0.8");
 		assert.equal(number, 101);
-		const events = await room.events(1 + forgeries.length + 2);
-		assert.deepEqual(events.slice(1), [
+		const events = await room.events(forgeries.length + 2);
+		assert.deepEqual(events.map(([address, event]) => [address, event.replace(/( 429) .*/, "$1")]), [
 			...forgeries.map((_, k) => ["127.0.0.7", `Client connected (${k + 1} online)`]),
-			["127.0.0.7", `Handshake refused: 429 Too Many Requests (${forgeries.length} clients of this address are here; -c allows more)`],
+			["127.0.0.7", "Handshake refused: 429"],
 			["127.0.0.8", `Client connected (${forgeries.length + 1} online)`]]);
 		for (const s of [...sockets, socket])
 			s.destroy();
@@ -299,25 +295,23 @@ for (const name of Object.keys(proxies)) {
 
 test("a handshake that comes past the proxy is refused, and the log says why", async () => {
 	const room = await startRoom();
-	const why = last => `Handshake refused: 400 Bad Request (-x, and X-Forwarded-For ends with "${last}": does the proxy send it?)`;
-
 	assert.equal(await status(room.url, HANDSHAKE), 400);
 	assert.equal(await status(room.url, {...HANDSHAKE, "X-Forwarded-For": "192.0.2.7, nobody"}), 400);
 	assert.equal(await status(room.url), 200);
 	assert.equal(await status(`${room.url}metrics`), 200);
-	const events = await room.events(3);
-	assert.deepEqual(events.slice(1).map(([, event]) => event), [why(""), why("nobody")]);
+	const events = await room.events(2);
+	assert.match(events[0][1], /^Handshake refused: 400 .*X-Forwarded-For/);
+	assert.match(events[1][1], /^Handshake refused: 400 .*X-Forwarded-For.*nobody/);
 	await room.stop();
 });
 
 test("haproxy: its health check finds a room down, hung, and up again", async () => {
-	// with -o a room answers to one Host only, that of the check, too
+	// its check comes by the room's address, whatever -o says
 	const options = ["-o", "chat.example"];
 	let kitchen = await startRoom(...options);
 	const garden = await startRoom(...options);
 	const proxy = await startProxy("haproxy", kitchen.port, garden.port, text => text.replace("inter 2s", "inter 500ms"));
-	const both = async () => [await status(`${proxy.url}kitchen/`, {Host: "chat.example"}),
-				  await status(`${proxy.url}garden/`, {Host: "chat.example"})];
+	const both = async () => [await status(`${proxy.url}kitchen/`), await status(`${proxy.url}garden/`)];
 
 	assert.deepEqual(await both(), [200, 200]);
 	await kitchen.stop();
@@ -396,7 +390,7 @@ test("nginx: a password for one room", async () => {
 	const bob = await person(url, "Bob", {login});
 	await say(ann, "just us");
 	assert.deepEqual(await texts(bob, "just us"), ["just us"]);
-	assert.deepEqual((await kitchen.events(3)).slice(1), [
+	assert.deepEqual(await kitchen.events(2), [
 		["127.0.0.1", "Client connected (1 online)"], ["127.0.0.1", "Client connected (2 online)"]]);
 	for (const page of [ann, bob])
 		await page.leave();
@@ -435,18 +429,22 @@ test("a unix-domain socket, for a proxy", async () => {
 	await once(answer, "end");
 	const upgraded = await new Promise((done, fail) => http.get({socketPath: path, path: "/", headers: HANDSHAKE})
 		.on("upgrade", (r, socket) => done(socket)).on("error", fail));
-	await room.says(/ local Client connected \(1 online\)/);
+	await room.says(/ Client connected \(1 online\)/);
 	upgraded.destroy();
-	await room.says(/ local Client disconnected: lost, the connection ended early \(0 online\)/);
+	await room.says(/ Client disconnected: lost.* \(0 online\)/);
 	await room.stop();
 });
 
 test("systemd finds nothing wrong with its units, and the service safe", async () => {
-	for (const unit of ["chat.service", "chat.socket"])
+	for (const unit of ["chat.service", "chat.socket", "chat@.service", "chat@.socket"])
 		writeFileSync(`${folder}/${unit}`, readFileSync(CONTRIB + unit, "utf8").replace("/usr/local/bin/chat", CHAT));
-	const verified = spawnSync("systemd-analyze", ["verify", "chat.service", "chat.socket"], {cwd: folder, encoding: "utf8"});
-	assert.equal(verified.status, 0);
-	assert.doesNotMatch(verified.stderr, /chat\./);
-	const said = execFileSync("systemd-analyze", ["security", "--offline=true", "--no-pager", "--threshold=20", "./chat.service"], {cwd: folder});
-	assert.match(String(said), /Overall exposure level for chat.service: [01]\.\d/);
+	for (const name of ["chat.", "chat@8081."]) {
+		const verified = spawnSync("systemd-analyze", ["verify", `${name}service`, `${name}socket`], {cwd: folder, encoding: "utf8"});
+		assert.equal(verified.status, 0);
+		assert.doesNotMatch(verified.stderr, /chat[.@]/);
+	}
+	for (const unit of ["chat.service", "chat@.service"]) {
+		const said = execFileSync("systemd-analyze", ["security", "--offline=true", "--no-pager", "--threshold=20", `./${unit}`], {cwd: folder});
+		assert.match(String(said), /Overall exposure level for chat\S+: [01]\.\d/);
+	}
 });

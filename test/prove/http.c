@@ -20,7 +20,8 @@ static void request(void)
 	if (n <= 0)
 		return;
 	http_text_is(r.path, "/metrics");
-	http_is_host(host);
+	http_is_host(r.host);
+	http_origin_host(&r);
 	http_origin_allowed(&r, hosts, Frama_C_interval(0, 2));
 	if (r.handshake)
 		http_switch(out, &r);
