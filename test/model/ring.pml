@@ -14,7 +14,9 @@
 #endif
 #define RING_SIZE (4 * FRAME)
 #define RESERVE   (FRAME - 1) /* of half a message: see ring_room() */
-#define END       (5 * FRAME + 1) /* nobody says anything after so many bytes */
+#ifndef END
+#define END       (5 * FRAME) /* nobody says anything after so many bytes */
+#endif
 
 mtype = { FREE, OPEN, DEPARTED, ENDING, DEAD };
 
@@ -107,10 +109,10 @@ inline flush(i) {
 	next_chunk(i);
 	do
 	:: n > 0 && !c[i].blocked && !c[i].last ->
-		do
-		:: n > 1 && i > 0 -> n--; c[i].blocked = true
-		:: break
-		od;
+		if
+		:: n > 1 && i > 0 -> n = 1; c[i].blocked = true
+		:: true
+		fi;
 		advance(i);
 		next_chunk(i)
 	:: n > 0 && !c[i].blocked && i > 0 -> c[i].blocked = true
@@ -155,7 +157,7 @@ inline receive(i) {
 	:: !congested && c[i].buffered == 0 && i > 0 && c[i].state == OPEN ->
 		make_due(i); /* a Close */
 		c[i].state = ENDING
-	:: i > 0 && c[i].state == OPEN -> /* it has reset the connection */
+	:: !PINGS && i > 0 && c[i].state == OPEN -> /* it has reset the connection */
 		c[i].state = DEPARTED;
 		c[i].cursor = 0; c[i].due_place = 0; c[i].own_left = 0;
 		c[i].due = false; c[i].blocked = false
@@ -193,18 +195,20 @@ inline entry_free(i) {
 	}
 }
 
+#define is_slow(i) \
+	(congested && patience == 0 && lag(i) > RING_SIZE / 2)
+
 inline visit(i) {
 	if
 	:: c[i].state == OPEN || c[i].state == ENDING -> flush(i)
 	:: else
 	fi;
 	if
-	:: congested && patience == 0 && lag(i) > RING_SIZE / 2 &&
-	   MISTAKE != 7 && !(MISTAKE == 10 && room > 0) ->
+	:: is_slow(i) && MISTAKE != 7 && !(MISTAKE == 10 && room > 0) ->
 		client_drop(i);
 		room = 1
-	:: c[i].state == ENDING -> c[i].state = DEAD /* its time is over */
-	:: else
+	:: !is_slow(i) && c[i].state == ENDING -> c[i].state = DEAD /* its time is over */
+	:: !is_slow(i) || MISTAKE == 7 || MISTAKE == 10
 	fi;
 	if
 	:: c[i].state == DEAD || c[i].last -> entry_free(i)
