@@ -178,61 +178,59 @@ static uint64_t expected_first(uint64_t said, size_t half_ring)
 
 /* ---- Killed at any moment ---- */
 
-/* A client that takes what comes while the talk goes on. */
-struct ear {
+/* A client that talks, and takes what comes meanwhile. */
+static struct {
 	int fd;
 	uint64_t next; /* the number that it must hear next */
 	size_t have;   /* bytes of half a frame */
 	bool half;     /* that is a message */
 	unsigned char in[BUFFER];
-};
-
-static struct ear talker, listener;
+} talker;
 static unsigned char outgoing[BUFFER]; /* what the talker says: frames */
 static size_t out_from, out_to;
 
-static void take_frames(struct ear *e)
+static void take_frames(void)
 {
 	size_t at = 0, header, len;
 
-	e->half = false;
-	while (e->have - at >= 2) {
-		const unsigned char *f = e->in + at;
+	talker.half = false;
+	while (talker.have - at >= 2) {
+		const unsigned char *f = talker.in + at;
 
 		header = f[1] < 126 ? 2 : 4;
-		if (e->have - at <= header)
+		if (talker.have - at <= header)
 			break;
-		e->half = f[0] == 0x81 && f[header] != '{';
+		talker.half = f[0] == 0x81 && f[header] != '{';
 		len = header == 2 ? f[1] : (size_t)f[2] << 8 | f[3];
-		if (e->have - at - header < len)
+		if (talker.have - at - header < len)
 			break;
 		if (f[0] == 0x81 && f[header] != '{')
-			expect_number(f + header, len, e->next++);
+			expect_number(f + header, len, talker.next++);
 		if (f[0] == 0x88)
-			shutdown(e->fd, SHUT_WR);
-		e->half = false;
+			shutdown(talker.fd, SHUT_WR);
+		talker.half = false;
 		at += header + len;
 	}
-	e->have -= at;
-	memmove(e->in, e->in + at, e->have);
+	talker.have -= at;
+	memmove(talker.in, talker.in + at, talker.have);
 }
 
 /* Takes all that has come, or with `all` all that comes up to the end of the
    connection. */
-static void hear(struct ear *e, bool all)
+static void hear(bool all)
 {
-	struct pollfd p = {.fd = e->fd, .events = POLLIN};
+	struct pollfd p = {.fd = talker.fd, .events = POLLIN};
 	ssize_t n;
 
 	do {
 		if (all)
 			MUST(poll(&p, 1, WAIT) > 0, "no end came");
-		n = recv(e->fd, e->in + e->have, BUFFER - e->have,
-			 MSG_DONTWAIT);
+		n = recv(talker.fd, talker.in + talker.have,
+			 BUFFER - talker.have, MSG_DONTWAIT);
 		MUST(all || n > 0 || (n < 0 && errno == EAGAIN),
 		     "the connection has ended");
-		e->have += n > 0 ? (size_t)n : 0;
-		take_frames(e);
+		talker.have += n > 0 ? (size_t)n : 0;
+		take_frames();
 	} while (all && n > 0);
 }
 
@@ -263,63 +261,39 @@ static double clock_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* A newcomer is sent exactly what the server had when it ended: all that
-   anybody was sent, and nothing that the talker had not said. */
-static uint64_t join(struct ear *e, uint64_t sent, uint64_t told)
-{
-	uint64_t first, said, wanted;
-
-	e->fd = join_room(&s, "");
-	e->have = 0;
-	e->half = false;
-	said = e->next = read_history(e->fd, &first);
-	MUST(said >= sent && said <= told,
-	     "%" PRIu64 " were said; %" PRIu64 " of %" PRIu64 " were heard",
-	     said, sent, told);
-	wanted = expected_first(said, HALF_RING);
-	MUST(first == wanted,
-	     "the history begins at %" PRIu64 " and not at %" PRIu64, first,
-	     wanted);
-	return said;
-}
-
-/* Returns the number after the last one that a client was sent, if only a part
-   of it. */
-static uint64_t heard(const struct ear *e)
-{
-	return e->next + e->half;
-}
-
 /* A life of the server: it takes over the file, and is killed, or now and then
    stopped, after at most 30 ms of talk.  *sent and *told are the numbers after
-   the last that anybody was sent, and that the talker has said. */
+   the last that the client was sent, if only a part of it, and that it has
+   said. A newcomer hears all that was sent, and nothing that was not said. */
 static void live(unsigned life, uint64_t *sent, uint64_t *told)
 {
+	uint64_t first, said;
 	double end;
 
 	start(&s, CHAT, "-f", path, "-n", "1000", "-l", "0", NULL);
-	join(&listener, *sent, *told);
-	*told = join(&talker, *sent, *told);
-	out_from = out_to = 0;
+	talker.fd = join_room(&s, "");
+	talker.have = out_from = out_to = 0;
+	said = talker.next = read_history(talker.fd, &first);
+	MUST(said >= *sent && said <= *told &&
+		     first == expected_first(said, HALF_RING),
+	     "%" PRIu64 " to %" PRIu64 " are there; %" PRIu64 " of %" PRIu64
+	     " were heard",
+	     first, said, *sent, *told);
+	*told = said;
 	end = clock_s() + below(30000) / 1e6;
 	while (clock_s() < end) {
 		talk(told, life);
-		hear(&talker, false);
-		hear(&listener, false);
+		hear(false);
 	}
 	kill(s.pid, life % 10 > 0 ? SIGKILL : SIGTERM);
-	hear(&talker, true);
-	hear(&listener, true);
+	hear(true);
 	close(talker.fd);
-	close(listener.fd);
 	if (life % 10 > 0)
 		kill_server();
 	else
 		ck_assert_int_eq(await_exit(&s), 0);
 	count = life % 10 > 0 ? NEW : SAME;
-	*sent = heard(&talker);
-	if (*sent < heard(&listener))
-		*sent = heard(&listener);
+	*sent = talker.next + talker.half;
 }
 
 /* Kills a server at some moment of its start, 4 ms at most after that. */
