@@ -244,11 +244,6 @@ int ws_decode(struct ws_decoder *d, unsigned char *in, size_t from, size_t to,
 	return end_frame(d, f) ? (int)end : -WS_INVALID_DATA;
 }
 
-bool ws_idle(const struct ws_decoder *d)
-{
-	return d->header_got == 0 && d->message_opcode == 0;
-}
-
 size_t ws_header(unsigned char header[WS_SERVER_HEADER], enum ws_opcode opcode,
 		 size_t len)
 {

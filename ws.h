@@ -75,9 +75,6 @@ void ws_init(struct ws_decoder *d, unsigned char *buffer);
 int ws_decode(struct ws_decoder *d, unsigned char *in, size_t from, size_t to,
 	      struct ws_frame *f);
 
-/* Returns true if d is between two messages and between two frames. */
-bool ws_idle(const struct ws_decoder *d);
-
 /* Writes the header of an unfragmented, unmasked frame (5.1, 5.2) with len
    bytes of payload.  Returns the header's size: 2, 4 or 10. */
 size_t ws_header(unsigned char header[WS_SERVER_HEADER], enum ws_opcode opcode,

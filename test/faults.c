@@ -47,10 +47,9 @@ ssize_t recv(int fd, void *data, size_t n, int flags)
 		       : REAL(recv)(fd, data, some(n), flags);
 }
 
-/* Not EAGAIN: who pings while its socket is full may be dropped. */
 ssize_t send(int fd, const void *data, size_t n, int flags)
 {
-	return fails(EINTR, EINTR, EINTR)
+	return fails(EINTR, EAGAIN, EINTR)
 		       ? -1
 		       : REAL(send)(fd, data, some(n), flags);
 }

@@ -13,9 +13,9 @@
 	SUITE(base64) \
 	SUITE(ws)     \
 	SUITE(http)   \
-	SUITE(kernel) \
-	SUITE(store)  \
+	SUITE(ring)   \
 	SUITE(chat)   \
+	SUITE(limits) \
 	SUITE(file)   \
 	SUITE(wire)   \
 	SUITE(hurt)   \

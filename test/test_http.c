@@ -9,21 +9,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../http.h"
 #include "test.h"
 
-#define LINE  "GET / HTTP/1.1\r\n"
-#define HOST  "Host: a\r\n"
-#define UP    "Upgrade: websocket\r\n"
-#define CON   "Connection: Upgrade\r\n"
-#define VER   "Sec-WebSocket-Version: 13\r\n"
-#define KEY   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-#define END   "\r\n"
-#define SHAKE LINE HOST UP CON VER
+#define LINE         "GET / HTTP/1.1\r\n"
+#define HOST         "Host: a\r\n"
+#define UP           "Upgrade: websocket\r\n"
+#define CON          "Connection: Upgrade\r\n"
+#define VER          "Sec-WebSocket-Version: 13\r\n"
+#define KEY          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define END          "\r\n"
+#define SHAKE        LINE HOST UP CON VER
+#define GET_(target) "GET " target " HTTP/1.1\r\n"
 
 /* Parses a copy of bytes[0..len); r's texts then point into `bytes`. */
 static int parse(struct http_request *r, const char *bytes, size_t len)
@@ -41,85 +41,78 @@ static int parse(struct http_request *r, const char *bytes, size_t len)
 	return n;
 }
 
+#define PAGE "/", PLAIN, 200
+#define JOIN "/", HANDSHAKE, 101
+
 static const struct {
 	const char *name, *bytes, *path;
 	enum { PLAIN, HEAD, HANDSHAKE } kind;
 	int status; /* the server's answer */
 } good[] = {
-	{"plain", LINE HOST END, "/", PLAIN, 200},
-	{"query", "GET /?a=/b?c HTTP/1.1\r\n" HOST END, "/", PLAIN, 200},
-	{"metrics", "GET /metrics HTTP/1.1\r\n" HOST END, "/metrics", PLAIN,
+	{"plain", LINE HOST END, PAGE},
+	{"query", GET_("/?a=/b?c") HOST END, PAGE},
+	{"metrics", GET_("/metrics") HOST END, "/metrics", PLAIN, 200},
+	{"metrics_with_query", GET_("/metrics?x") HOST END, "/metrics", PLAIN,
 	 200},
-	{"metrics_with_query", "GET /metrics?x HTTP/1.1\r\n" HOST END,
-	 "/metrics", PLAIN, 200},
 	{"head", "HEAD / HTTP/1.1\r\n" HOST END, "/", HEAD, 200},
-	{"http_1_0_without_host", "GET / HTTP/1.0\r\n" END, "/", PLAIN, 200},
-	{"http_1_2_as_1_1", "GET / HTTP/1.2\r\n" HOST END, "/", PLAIN, 200},
-	{"empty_line_first", END LINE HOST END, "/", PLAIN, 200},
-	{"absolute_form", "GET http://a/ HTTP/1.1\r\n" HOST END, "/", PLAIN,
-	 200},
-	{"absolute_form_without_path", "GET http://a HTTP/1.1\r\n" HOST END,
-	 "/", PLAIN, 200},
-	{"absolute_form_with_query", "GET HTTP://a?x HTTP/1.1\r\n" HOST END,
-	 "/", PLAIN, 200},
-	{"absolute_metrics", "GET http://a:1/metrics HTTP/1.1\r\n" HOST END,
-	 "/metrics", PLAIN, 200},
-	{"no_blank_after_colon", LINE "host:a\r\n" END, "/", PLAIN, 200},
-	{"blanks_around_value", LINE "Host: \t a \t\r\n" END, "/", PLAIN, 200},
-	{"blank_host", LINE "Host: \t \r\n" END, "/", PLAIN, 200},
-	{"empty_value", LINE HOST "X:\r\n" END, "/", PLAIN, 200},
-	{"any_byte_in_value", LINE HOST "X: \t~!\x80\xff\r\n" END, "/", PLAIN,
-	 200},
+	{"http_1_0_without_host", "GET / HTTP/1.0\r\n" END, PAGE},
+	{"http_1_2_as_1_1", "GET / HTTP/1.2\r\n" HOST END, PAGE},
+	{"empty_line_first", END LINE HOST END, PAGE},
+	{"absolute_form", GET_("http://a/") HOST END, PAGE},
+	{"absolute_form_without_path", GET_("http://a") HOST END, PAGE},
+	{"absolute_form_with_query", GET_("HTTP://a?x") HOST END, PAGE},
+	{"absolute_form_with_https", GET_("https://a:1/") HOST END, PAGE},
+	{"absolute_metrics", GET_("http://a:1/metrics") HOST END, "/metrics",
+	 PLAIN, 200},
+	{"no_blank_after_colon", LINE "host:a\r\n" END, PAGE},
+	{"blanks_around_value", LINE "Host: \t a \t\r\n" END, PAGE},
+	{"blank_host", LINE "Host: \t \r\n" END, PAGE},
+	{"empty_value", LINE HOST "X:\r\n" END, PAGE},
+	{"any_byte_in_value", LINE HOST "X: \t~!\x80\xff\r\n" END, PAGE},
 	{"every_token_letter", LINE HOST "!#$%&'*+-.^_`|~09AZaz: x\r\n" END,
-	 "/", PLAIN, 200},
-	{"ipv6_host", LINE "Host: [::1]:8080\r\n" END, "/", PLAIN, 200},
-	{"length_0", LINE HOST "Content-Length: 00\r\n" END, "/", PLAIN, 200},
-	{"other_upgrade", LINE HOST "Upgrade: h2c\r\n" CON END, "/", PLAIN,
-	 200},
-	{"upgrade_in_http_1_0", "GET / HTTP/1.0\r\n" UP CON END, "/", PLAIN,
-	 200},
-	{"handshake", SHAKE KEY END, "/", HANDSHAKE, 101},
+	 PAGE},
+	{"ipv6_host", LINE "Host: [::1]:8080\r\n" END, PAGE},
+	{"length_0", LINE HOST "Content-Length: 00\r\n" END, PAGE},
+	{"other_upgrade", LINE HOST "Upgrade: h2c\r\n" CON END, PAGE},
+	{"upgrade_in_http_1_0", "GET / HTTP/1.0\r\n" UP CON END, PAGE},
+	{"handshake", SHAKE KEY END, JOIN},
 	{"handshake_in_any_case",
 	 LINE "hOST: a\r\nUPGRADE: WebSocket\r\nconnection: UPGRADE\r\n"
 	      "sec-websocket-version: 13\r\n"
 	      "SEC-WEBSOCKET-KEY: dGhlIHNhbXBsZSBub25jZQ==\r\n" END,
-	 "/", HANDSHAKE, 101},
+	 JOIN},
 	{"handshake_in_lists",
 	 LINE HOST "Upgrade: h2c, websocket\r\n"
 		   "Connection: keep-alive,\tUpgrade ,\r\n" VER KEY END,
-	 "/", HANDSHAKE, 101},
+	 JOIN},
 	{"handshake_in_several_lines",
 	 LINE HOST "Upgrade: h2c\r\n" UP
 		   "Connection: close\r\n" CON VER KEY END,
-	 "/", HANDSHAKE, 101},
+	 JOIN},
 	{"handshake_in_the_first_of_several_lines",
 	 LINE HOST UP "Upgrade: h2c\r\n" CON
 		      "Connection: close\r\n" VER KEY END,
-	 "/", HANDSHAKE, 101},
+	 JOIN},
 	{"handshake_with_extensions",
 	 SHAKE KEY "Sec-WebSocket-Extensions: permessage-deflate   ;  a\r\n"
 		   "Sec-WebSocket-Protocol: ,\r\n" END,
-	 "/", HANDSHAKE, 101},
+	 JOIN},
 	{"handshake_in_absolute_form",
-	 "GET http://a/ HTTP/1.1\r\n" HOST UP CON VER KEY END, "/", HANDSHAKE,
-	 101},
+	 GET_("http://a/") HOST UP CON VER KEY END, JOIN},
 	{"key_of_other_letters",
-	 SHAKE "Sec-WebSocket-Key: AZaz09+/AZaz09+/AZaz0A==\r\n" END, "/",
-	 HANDSHAKE, 101},
-	{"other_path", "GET /x HTTP/1.1\r\n" HOST END, "/x", PLAIN, 404},
+	 SHAKE "Sec-WebSocket-Key: AZaz09+/AZaz09+/AZaz0A==\r\n" END, JOIN},
+	{"other_path", GET_("/x") HOST END, "/x", PLAIN, 404},
 	{"head_of_other_path", "HEAD /x HTTP/1.1\r\n" HOST END, "/x", HEAD,
 	 404},
-	{"path_of_slashes", "GET ////... HTTP/1.1\r\n" HOST END, "////...",
-	 PLAIN, 404},
-	{"escapes_stay_as_they_are", "GET /%6detrics%00 HTTP/1.1\r\n" HOST END,
+	{"path_of_slashes", GET_("////...") HOST END, "////...", PLAIN, 404},
+	{"escapes_stay_as_they_are", GET_("/%6detrics%00") HOST END,
 	 "/%6detrics%00", PLAIN, 404},
-	{"slash_after_metrics", "GET /metrics/ HTTP/1.1\r\n" HOST END,
-	 "/metrics/", PLAIN, 404},
-	{"handshake_at_metrics",
-	 "GET /metrics HTTP/1.1\r\n" HOST UP CON VER KEY END, "/metrics",
+	{"slash_after_metrics", GET_("/metrics/") HOST END, "/metrics/", PLAIN,
+	 404},
+	{"handshake_at_metrics", GET_("/metrics") HOST UP CON VER KEY END,
+	 "/metrics", HANDSHAKE, 404},
+	{"handshake_at_other_path", GET_("/x?y") HOST UP CON VER KEY END, "/x",
 	 HANDSHAKE, 404},
-	{"handshake_at_other_path",
-	 "GET /x?y HTTP/1.1\r\n" HOST UP CON VER KEY END, "/x", HANDSHAKE, 404},
 };
 
 START_TEST(accepts)
@@ -133,11 +126,10 @@ START_TEST(accepts)
 	}
 	ck_assert_msg(parse(&r, good[_i].bytes, len) == (int)len, "%s",
 		      good[_i].name);
-	ck_assert_msg(http_text_is(r.path, good[_i].path), "%s", good[_i].name);
-	ck_assert_msg(r.head_only == (good[_i].kind == HEAD), "%s",
-		      good[_i].name);
-	ck_assert_msg(r.handshake == (good[_i].kind == HANDSHAKE), "%s",
-		      good[_i].name);
+	ck_assert_msg(http_text_is(r.path, good[_i].path) &&
+			      r.head_only == (good[_i].kind == HEAD) &&
+			      r.handshake == (good[_i].kind == HANDSHAKE),
+		      "%s", good[_i].name);
 	ck_assert_ptr_null(r.fault);
 }
 END_TEST
@@ -147,10 +139,9 @@ END_TEST
 #define BAD_TARGET  400, "malformed target"
 #define BAD_FORM    400, "target is neither path nor http://host"
 #define NO_METHOD   405, "method is neither GET nor HEAD"
-#define BAD_VERSION 400, "malformed HTTP version or line end"
+#define BAD_VERSION 400, "malformed version or line end"
 #define HTTP_2      505, "HTTP version is not 1.x"
-#define NO_NAME     400, "field without a name, or a folded line"
-#define NO_COLON    400, "no colon directly after a field name"
+#define BAD_NAME    400, "malformed field name or folded line"
 #define BAD_VALUE   400, "control character in a field value"
 #define BARE_CR     400, "CR without LF"
 #define BAD_HOST    400, "malformed Host"
@@ -159,7 +150,9 @@ END_TEST
 #define CHUNKED     501, "body (Transfer-Encoding)"
 #define NO_UPGRADE  400, "Connection does not list upgrade"
 #define NOT_13      426, "Sec-WebSocket-Version is not 13"
-#define BAD_KEY     400, "Sec-WebSocket-Key is not 16 bytes in Base64"
+#define BAD_KEY     400, "Sec-WebSocket-Key is not 16 bytes"
+#define TWO         400, "a field that must be unique repeats"
+#define NO_GET      400, "handshake by HEAD or in HTTP/1.0"
 
 static const struct {
 	const char *name, *certain, *rest;
@@ -186,6 +179,7 @@ static const struct {
 	{"query_alone_with_slash", "GET ?abcde/ ", "HTTP/1.1\r\n", BAD_FORM},
 	{"userinfo", "GET http://me@a/ ", "HTTP/1.1\r\n", BAD_FORM},
 	{"other_scheme", "GET ftp://a/ ", "HTTP/1.1\r\n", BAD_FORM},
+	{"ws_scheme", "GET ws://a/ ", "HTTP/1.1\r\n", BAD_FORM},
 	{"control_in_target", "GET /\x01", " HTTP/1.1\r\n", BAD_TARGET},
 	{"del_in_target", "GET /\x7f", " HTTP/1.1\r\n", BAD_TARGET},
 	{"utf8_in_target", "GET /\xc3", "\xa9 HTTP/1.1\r\n", BAD_TARGET},
@@ -203,20 +197,20 @@ static const struct {
 	{"lf_alone", "GET / HTTP/1.1\n", HOST END, BAD_VERSION},
 	{"cr_alone", "GET / HTTP/1.1\rH", "ost: a", BAD_VERSION},
 	/* RFC 9112, 5: field lines */
-	{"obs_fold", LINE HOST "X: a\r\n ", "b\r\n", NO_NAME},
-	{"obs_fold_with_tab", LINE HOST "X: a\r\n\t", "b\r\n", NO_NAME},
-	{"blank_before_colon", LINE "Host ", ": a\r\n", NO_COLON},
-	{"no_name", LINE ":", " a\r\n", NO_NAME},
-	{"no_colon", LINE "Host\r", "\n", NO_COLON},
+	{"obs_fold", LINE HOST "X: a\r\n ", "b\r\n", BAD_NAME},
+	{"obs_fold_with_tab", LINE HOST "X: a\r\n\t", "b\r\n", BAD_NAME},
+	{"blank_before_colon", LINE "Host ", ": a\r\n", BAD_NAME},
+	{"no_name", LINE ":", " a\r\n", BAD_NAME},
+	{"no_colon", LINE "Host\r", "\n", BAD_NAME},
 	{"control_in_value", LINE "X: a\x0b", "\r\n", BAD_VALUE},
 	{"del_in_value", LINE "X: a\x7f", "\r\n", BAD_VALUE},
 	{"lf_alone_after_value", LINE "Host: a\n", END, BAD_VALUE},
 	{"cr_alone_after_value", LINE "Host: a\rX", END, BARE_CR},
 	{"cr_alone_at_the_end", LINE HOST "\rX", "", BARE_CR},
-	{"bad_letter_in_name", LINE "X(", "y): z\r\n", NO_COLON},
+	{"bad_letter_in_name", LINE "X(", "y): z\r\n", BAD_NAME},
 	/* RFC 9112, 3.2 and 6: Host and bodies */
 	{"no_host", LINE END, "", 400, "no Host field"},
-	{"two_hosts", LINE HOST HOST, END, 400, "two Host fields"},
+	{"two_hosts", LINE HOST HOST, END, TWO},
 	{"bad_host", LINE "Host: a/b\r\n", END, BAD_HOST},
 	{"host_with_blank", LINE "Host: a b\r\n", END, BAD_HOST},
 	{"body", LINE HOST "Content-Length: 1\r\n", END, HAS_BODY},
@@ -231,12 +225,12 @@ static const struct {
 	{"list_of_lengths", LINE HOST "Content-Length: 0, 0\r\n", END,
 	 BAD_LENGTH},
 	{"two_lengths", LINE HOST "Content-Length: 0\r\nContent-Length: 0\r\n",
-	 END, 400, "two Content-Length fields"},
+	 END, TWO},
 	{"chunked", LINE HOST "Transfer-Encoding: chunked\r\n", END, CHUNKED},
 	{"identity", LINE HOST "Transfer-Encoding: identity\r\n", END, CHUNKED},
 	/* RFC 6455, 4.2.1: the handshake */
 	{"handshake_by_head", "HEAD / HTTP/1.1\r\n" HOST UP CON VER KEY END, "",
-	 400, "handshake by HEAD"},
+	 NO_GET},
 	{"no_upgrade", LINE HOST CON VER KEY END, "", 400,
 	 "Upgrade does not list websocket"},
 	{"no_connection", LINE HOST UP VER KEY END, "", NO_UPGRADE},
@@ -245,19 +239,17 @@ static const struct {
 	{"upgrade_is_part_of_word",
 	 LINE HOST UP "Connection: Upgraded\r\n" VER KEY END, "", NO_UPGRADE},
 	{"key_in_http_1_0", "GET / HTTP/1.0\r\n" HOST UP CON VER KEY END, "",
-	 400, "handshake in HTTP/1.0"},
+	 NO_GET},
 	{"no_version", LINE HOST UP CON KEY END, "", NOT_13},
 	{"version_8", LINE HOST UP CON "Sec-WebSocket-Version: 8\r\n" KEY END,
 	 "", NOT_13},
 	{"version_list",
 	 LINE HOST UP CON "Sec-WebSocket-Version: 13, 8\r\n" KEY END, "",
 	 NOT_13},
-	{"two_versions", SHAKE VER, KEY END, 400,
-	 "two Sec-WebSocket-Version fields"},
+	{"two_versions", SHAKE VER, KEY END, TWO},
 	{"no_key", SHAKE END, "", BAD_KEY},
-	{"two_keys", SHAKE KEY KEY, END, 400, "two Sec-WebSocket-Key fields"},
-	{"two_origins", SHAKE KEY "Origin: a\r\nOrigin: a\r\n", END, 400,
-	 "two Origin fields"},
+	{"two_keys", SHAKE KEY KEY, END, TWO},
+	{"two_origins", SHAKE KEY "Origin: a\r\nOrigin: a\r\n", END, TWO},
 	{"empty_key", SHAKE "Sec-WebSocket-Key:\r\n" END, "", BAD_KEY},
 	{"key_of_23",
 	 SHAKE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=\r\n" END, "",
@@ -298,30 +290,9 @@ START_TEST(rejects)
 		int got = parse(&r, bytes, n);
 		if (got != -bad[_i].status || r.handshake)
 			ck_abort_msg("%s: %d at %zu", bad[_i].name, got, n);
-		if (strcmp(r.fault, bad[_i].fault) != 0)
+		if (strcmp(r.fault, bad[_i].fault) != 0 || strlen(r.fault) > 60)
 			ck_abort_msg("%s: fault \"%s\"", bad[_i].name, r.fault);
 	}
-}
-END_TEST
-
-/* A fault goes into a log line as it is. */
-START_TEST(faults_are_short_and_printable)
-{
-	for (size_t i = 0; i < COUNT(bad); i++) {
-		ck_assert_uint_le(strlen(bad[i].fault), 60);
-		for (const char *c = bad[i].fault; *c != '\0'; c++)
-			ck_assert(*c >= ' ' && *c <= '~');
-	}
-}
-END_TEST
-
-START_TEST(head_without_body_is_known_before_the_error)
-{
-	struct http_request r;
-	const char *bytes = "HEAD x ";
-
-	ck_assert_int_eq(parse(&r, bytes, strlen(bytes)), -400);
-	ck_assert(r.head_only);
 }
 END_TEST
 
@@ -333,12 +304,16 @@ START_TEST(texts_point_into_the_request)
 			    "Origin:\thttp://e \r\n" UP CON VER KEY END;
 
 	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
-	ck_assert_ptr_eq(r.path.buf, bytes);
 	ck_assert(http_text_is(r.path, "/c"));
 	ck_assert(http_text_is(r.host, "b"));
 	ck_assert(http_text_is(r.origin, "http://e"));
 	ck_assert(http_text_is(r.key, "dGhlIHNhbXBsZSBub25jZQ=="));
 	ck_assert(http_text_is(r.version, "13"));
+	ck_assert(!http_text_is(r.version, "1"));
+	ck_assert(!http_text_is(r.version, "131"));
+	bytes = LINE HOST END "\x81\x80"; /* what follows is left */
+	ck_assert_int_eq(http_parse(&r, bytes, strlen(bytes)),
+			 (int)strlen(LINE HOST END));
 	bytes = LINE HOST END;
 	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
 	ck_assert_uint_eq(r.origin.to, 0);
@@ -346,18 +321,6 @@ START_TEST(texts_point_into_the_request)
 	ck_assert_uint_eq(r.key.to, 0);
 	ck_assert_uint_eq(r.version.to, 0);
 	ck_assert_ptr_eq(r.version.buf, bytes);
-}
-END_TEST
-
-START_TEST(compares_texts_exactly)
-{
-	struct http_text t = {"a/metrics", 1, 9};
-
-	ck_assert(http_text_is(t, "/metrics"));
-	ck_assert(!http_text_is(t, "/Metrics"));
-	ck_assert(!http_text_is(t, "/metric"));
-	ck_assert(!http_text_is(t, "/metrics?"));
-	ck_assert(!http_text_is(t, ""));
 }
 END_TEST
 
@@ -406,119 +369,129 @@ START_TEST(limits_the_head)
 }
 END_TEST
 
-START_TEST(leaves_the_bytes_after_the_head)
-{
-	struct http_request r;
-	const char *bytes = SHAKE KEY END "\x81\x80";
+static const char *const hosts[] = {"chat.example", "b:8080", "c:443"};
 
-	ck_assert_int_eq(parse(&r, bytes, strlen(SHAKE KEY END) + 2),
-			 (int)strlen(SHAKE KEY END));
+/* Host and Origin; which page http_origin_host() names; and whether
+   http_origin_allowed() without and with `hosts`. */
+static const struct {
+	const char *host, *origin, *page;
+	bool same, allowed;
+} origins[] = {
+	{"board:8080", NULL, "", true, true},
+	{"board:8080", "http://board:8080", "board:8080", true, false},
+	{"board:8080", "https://BOARD:8080", "BOARD:8080", true, false},
+	{"board:8080", "http://board", "board", false, false},
+	{"board:8080", "http://board:8081", "board:8081", false, false},
+	{"board:8080", "http://board:808", "board:808", false, false},
+	/* the default ports: http and ws 80, https and wss 443 */
+	{"board", "http://board:80", "board:80", true, false},
+	{"board:80", "http://board", "board", true, false},
+	{"board:80", "HTTP://board:80", "board:80", true, false},
+	{"board:80", "ws://board", "board", true, false},
+	{"board", "https://board:443", "board:443", true, false},
+	{"board:443", "HTTPS://board", "board", true, false},
+	{"board:443", "wss://board", "board", true, false},
+	{"board", "WSS://board:443", "board:443", true, false},
+	{"board", "http://board:443", "board:443", false, false},
+	{"board", "ws://board:443", "board:443", false, false},
+	{"board", "https://board:80", "board:80", false, false},
+	{"board:443", "http://board", "board", false, false},
+	{"board:443", "httpss://board", "board", false, false},
+	{"board", "http://board:8", "board:8", false, false},
+	{"board", "http://board:080", "board:080", false, false},
+	{"board:443", "a-b+c.d://board:443", "board:443", true, false},
+	{"[::1]:80", "http://[::1]", "[::1]", true, false},
+	/* with a list of hosts, these and no others, whatever Host is */
+	{"board", NULL, "", true, true},
+	{"chat.example:443", "https://chat.example", "chat.example", true,
+	 true},
+	{"Chat.Example", "https://chaT.example", "chaT.example", true, true},
+	{"chat.example:8080", "https://chat.example:443", "chat.example:443",
+	 false, true},
+	{"b", "http://b:8080", "b:8080", false, true},
+	{"127.0.0.1", "https://b:8080", "b:8080", false, true},
+	{"b", "http://b", "b", true, false},
+	{"a", "https://c", "c", false, true},
+	{"a", "http://c", "c", false, false},
+	{"chat.example", "https://chat.example.evil", "chat.example.evil",
+	 false, false},
+	{"evil.example", "http://evil.example", "evil.example", true, false},
+	{"board", "http://evil.example", "evil.example", false, false},
+};
+
+/* Pages from no host, and what no browser sends. */
+/* clang-format off */
+static const char *const no_hosts[] = {
+	"null", "http://null", "file://", "", "http://", "http://:80", "board",
+	"//board", "http:/board", "http:??board", "://board", "!http://board",
+	"http://board/", "http://evil/board", "http://evil@board",
+};
+/* clang-format on */
+
+/* Parses a request with this Host and, unless it is NULL, Origin. */
+static void parse_origin(struct http_request *r, const char *host,
+			 const char *origin)
+{
+	static char bytes[512];
+	int n = snprintf(bytes, sizeof bytes, LINE "Host: %s\r\n%s%s%s" END,
+			 host, origin ? "Origin: " : "", origin ? origin : "",
+			 origin ? "\r\n" : "");
+
+	ck_assert_int_eq(http_parse(r, bytes, (size_t)n), n);
+}
+
+START_TEST(allows_no_page_from_no_host)
+{
+	static const char *const names[] = {"board", "null", "", ":80"};
+	struct http_request r;
+
+	for (size_t k = 0; k < COUNT(names); k++) {
+		parse_origin(&r, names[k], no_hosts[_i]);
+		ck_assert(http_text_is(http_origin_host(&r), ""));
+		ck_assert(!http_origin_allowed(&r, NULL, 0));
+		ck_assert(!http_origin_allowed(&r, hosts, 3));
+	}
 }
 END_TEST
-
-static const char *const hosts[] = {"chat.example", "b:8080"};
-
-/* Host and Origin; whether http_origin_allowed() without and with `hosts`; and
-   whether Host is one of these. */
-static const struct {
-	const char *host, *origin;
-	bool same, allowed, listed;
-} origins[] = {
-	{"board:8080", NULL, true, true, false},
-	{"board:8080", "http://board:8080", true, true, false},
-	{"board:8080", "https://BOARD:8080", true, true, false},
-	{"board:8080", "http://board", false, false, false},
-	{"board:8080", "http://board:80801", false, false, false},
-	{"board:8080", "http://board:808", false, false, false},
-	{"board", "http://board:80", true, true, false},
-	{"board:80", "http://board", true, true, false},
-	{"board:80", "HTTP://board:80", true, true, false},
-	{"board", "https://board:443", true, true, false},
-	{"board:443", "HTTPS://board", true, true, false},
-	{"board", "http://board:443", false, false, false},
-	{"board", "https://board:80", false, false, false},
-	{"board:443", "http://board", false, false, false},
-	{"board", "http://board:8", false, false, false},
-	{"board", "http://board:080", false, false, false},
-	{":80", "http://:80", true, true, false},
-	{":80", "http://", false, false, false},
-	{"chat.example:443", "https://chat.example", true, true, true},
-	{"chat.example:80", NULL, true, true, true},
-	{"chat.example:8080", "https://chat.example:443", false, true, false},
-	{"b", "http://b:8080", false, true, false},
-	{"board", "http://evil.example", false, false, false},
-	{"board", "http://evil/board", false, false, false},
-	{"board", "null", false, false, false},
-	{"null", "null", false, false, false},
-	{"board", "board", false, false, false},
-	{"board", "//board", false, false, false},
-	{"board", "http:/board", false, false, false},
-	{"board", "http://", false, false, false},
-	{"board", "http:??board", false, false, false},
-	{"board", "://board", false, false, false},
-	{"board", "!http://board", false, false, false},
-	{"board", "a-b+c.d://board", true, true, false},
-	{"board", "", false, false, false},
-	{"", "http://", false, false, false},
-	{"a", "http://a", true, true, false},
-	{"AZaz", "http://azAZ", true, true, false},
-	{"chat.example", NULL, true, true, true},
-	{"chat.example", "https://chat.example", true, true, true},
-	{"Chat.Example", "https://chat.example", true, true, true},
-	{"chat.example", "https://b:8080", false, true, true},
-	{"chat.example", "https://chat.example.evil", false, false, true},
-	{"evil.example", "http://evil.example", true, true, false},
-	{"evil.example", "https://chat.example", false, true, false},
-};
 
 START_TEST(allows_origins)
 {
 	struct http_request r;
-	char bytes[512];
-	int n = snprintf(bytes, sizeof bytes, LINE "Host: %s\r\n%s%s%s" END,
-			 origins[_i].host, origins[_i].origin ? "Origin: " : "",
-			 origins[_i].origin ? origins[_i].origin : "",
-			 origins[_i].origin ? "\r\n" : "");
+	const char *bytes = origins[_i].origin;
 
-	ck_assert_int_eq(http_parse(&r, bytes, (size_t)n), n);
+	parse_origin(&r, origins[_i].host, bytes);
 	ck_assert_msg(http_origin_allowed(&r, NULL, 0) == origins[_i].same,
 		      "no hosts: %s", bytes);
-	ck_assert_msg(http_origin_allowed(&r, hosts, 2) == origins[_i].allowed,
+	ck_assert_msg(http_origin_allowed(&r, hosts, 3) == origins[_i].allowed,
 		      "hosts: %s", bytes);
-	ck_assert_msg(http_host_listed(&r, hosts, 2) == origins[_i].listed,
-		      "listed: %s", bytes);
-	ck_assert(!http_host_listed(&r, hosts, 0));
-	/* the second host alone */
-	if (strcasecmp(origins[_i].host, hosts[1]) != 0)
-		ck_assert(!http_host_listed(&r, hosts + 1, 1));
+	ck_assert_msg(http_text_is(http_origin_host(&r), origins[_i].page),
+		      "page: %s", bytes);
 }
 END_TEST
 
-/* A host of ours may be given with the default port. */
-START_TEST(compares_hosts_without_the_default_port)
+static bool is_host(const char *word)
 {
-	static const char *const ours[] = {"a:443"};
-	struct http_request r;
-	const char *bytes = LINE "Host: a\r\n"
-				 "Origin: https://a\r\n" END;
-
-	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
-	ck_assert(http_host_listed(&r, ours, 1));
-	ck_assert(http_origin_allowed(&r, ours, 1));
+	return http_is_host((struct http_text){word, 0, strlen(word)});
 }
-END_TEST
 
 START_TEST(knows_what_can_be_a_host)
 {
-	static const char *const good_hosts[] = {"a", "a-b.example:8080",
-						 "[::1]:80", "A_0"};
+	/* clang-format off */
+	static const char *const good_hosts[] = {
+		"a", "a-b.example:8080", "192.168.1.5:8080", "[::1]:80", "A_0",
+		"[fe80::1]", "board.local.:1", "b:65535"};
 	static const char *const bad_hosts[] = {
-		"", "http://a", "a/", "*.a", "a b", "a,b", "\xc3\xa4"};
+		"", ":", ":80", "[", "[]", "[::1", "[::1]x", "[::1]:", "[x]",
+		"a..b", "board:", "board:0", "board:65536", "board:99999",
+		"board:999999999999999999999", "board:-1", "board:+1", "a:8x",
+		"a:1:2", "::1", "null", "NULL", "null:80", "http://a", "me@a",
+		"file://", "a/", "*.a", "a b", "a,b", "\xc3\xa4"};
+	/* clang-format on */
 
 	for (size_t i = 0; i < COUNT(good_hosts); i++)
-		ck_assert_msg(http_is_host(good_hosts[i]), "%s", good_hosts[i]);
+		ck_assert_msg(is_host(good_hosts[i]), "%s", good_hosts[i]);
 	for (size_t i = 0; i < COUNT(bad_hosts); i++)
-		ck_assert_msg(!http_is_host(bad_hosts[i]), "%s", bad_hosts[i]);
+		ck_assert_msg(!is_host(bad_hosts[i]), "%s", bad_hosts[i]);
 }
 END_TEST
 
@@ -553,57 +526,6 @@ START_TEST(finds_the_last_forwarded_address)
 	else
 		ck_assert(r.forwarded.to > 0 &&
 			  http_text_is(r.forwarded, forwards[_i].last));
-}
-END_TEST
-
-/* Fields, and whether they list this entity tag. */
-#define ETAG "W/\"qZk+NkcGgWq6PiVxeFDCbJzQ2J0=\""
-static const struct {
-	const char *fields;
-	bool lists;
-} etags[] = {
-	{"", false},
-	{"If-None-Match: " ETAG "\r\n", true},
-	{"if-none-match:" ETAG "\r\n", true},
-	{"If-None-Match: \"a\", " ETAG " ,W/\"b\"\r\n", true},
-	{"If-None-Match: *\r\n", true},
-	{"If-None-Match: \r\n", false},
-	{"If-None-Match: \"*\"\r\n", false},
-	{"If-None-Match: W/\"qZk+NkcGgWq6PiVxeFDCbJzQ2J1=\"\r\n", false},
-	{"If-None-Match: x" ETAG "\r\n", false},
-	{"If-None-Match: " ETAG "x\r\n", false},
-	{"If-Match: " ETAG "\r\n", false},
-};
-
-START_TEST(finds_entity_tag)
-{
-	struct http_request r;
-	char bytes[512], etag[HTTP_ETAG_LENGTH + 2];
-	int n = snprintf(bytes, sizeof bytes, LINE HOST "%s" END,
-			 etags[_i].fields);
-
-	etag[HTTP_ETAG_LENGTH + 1] = '?';
-	http_etag(etag, (const unsigned char *)"abc", 3);
-	ck_assert_str_eq(etag, ETAG);
-	ck_assert_uint_eq(strlen(etag), HTTP_ETAG_LENGTH);
-	ck_assert_int_eq(etag[HTTP_ETAG_LENGTH + 1], '?');
-	ck_assert_int_eq(http_parse(&r, bytes, (size_t)n), n);
-	ck_assert(http_etag_listed(&r, etag) == etags[_i].lists);
-}
-END_TEST
-
-START_TEST(absolute_form_replaces_the_host_field)
-{
-	struct http_request r;
-	const char *bytes =
-		"GET http://b/ HTTP/1.1\r\n" HOST "Origin: http://b\r\n" END;
-
-	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
-	ck_assert(http_text_is(r.host, "b"));
-	ck_assert(http_origin_allowed(&r, NULL, 0));
-	bytes = "GET http://b/ HTTP/1.1\r\n" HOST "Origin: http://b/\r\n" END;
-	ck_assert_int_gt(http_parse(&r, bytes, strlen(bytes)), 0);
-	ck_assert(!http_origin_allowed(&r, NULL, 0));
 }
 END_TEST
 
@@ -642,6 +564,8 @@ START_TEST(writes_response_heads)
 			      "A: b\r\n"
 			      "\r\n");
 	/* RFC 9110, 15.5.6 and 15.5.22; RFC 6455, 4.4 */
+	ck_assert_str_eq(http_status(405), "405 Method Not Allowed");
+	ck_assert_ptr_null(http_status(999));
 	http_head(out, 405, "text/plain", 0, "");
 	ck_assert_ptr_nonnull(strstr(out, "\r\nContent-Length: 0\r\n"));
 	ck_assert_ptr_nonnull(strstr(out, "\r\nAllow: GET, HEAD\r\n"));
@@ -654,45 +578,18 @@ END_TEST
 START_TEST(cuts_a_head_that_is_too_long)
 {
 	char out[HTTP_HEAD_MAX + 1], fields[2 * HTTP_HEAD_MAX];
-	size_t room = HTTP_HEAD_MAX - 1 - http_head(out, 200, "a", 0, "");
 
 	memset(fields, 'x', sizeof fields);
+	fields[sizeof fields - 1] = '\0';
 	out[HTTP_HEAD_MAX] = '?';
-	for (size_t n = room - 1; n < room + 3; n++) {
-		fields[n] = '\0';
-		ck_assert_uint_eq(http_head(out, 200, "a", 0, fields),
-				  HTTP_HEAD_MAX - (n < room ? 2 : 1));
-		ck_assert_uint_eq(strlen(out),
-				  HTTP_HEAD_MAX - (n < room ? 2 : 1));
-		ck_assert_int_eq(out[HTTP_HEAD_MAX], '?');
-		fields[n] = 'x';
-	}
+	ck_assert_uint_eq(http_head(out, 200, "a", 0, fields),
+			  HTTP_HEAD_MAX - 1);
+	ck_assert_uint_eq(strlen(out), HTTP_HEAD_MAX - 1);
+	ck_assert_int_eq(out[HTTP_HEAD_MAX], '?');
 }
 END_TEST
 
-START_TEST(names_each_status)
-{
-	static const int known[] = {200, 304, 400, 403, 404, 405, 408, 413,
-				    414, 421, 426, 429, 431, 501, 503, 505};
-	char head[HTTP_HEAD_MAX];
-	size_t count = 0;
-
-	for (int status = -1; status < 1000; status++) {
-		const char *text = http_status(status);
-
-		if (text == NULL)
-			continue;
-		ck_assert_int_eq(status, known[count++]);
-		ck_assert_int_eq(atoi(text), status);
-		ck_assert_uint_gt(strlen(text), 5);
-		http_head(head, status, "text/plain", 0, "");
-		ck_assert_int_eq(strncmp(head + 9, text, strlen(text)), 0);
-	}
-	ck_assert_uint_eq(count, COUNT(known));
-}
-END_TEST
-
-/* ---- The same cases over loopback, by the real server ---- */
+/* ---- A tenth of the cases over loopback, by the real server ---- */
 
 static struct server s;
 
@@ -713,24 +610,18 @@ static int served_status(const char *request, size_t size)
 	return status;
 }
 
-START_TEST(server_answers_each_case)
+START_TEST(server_answers_as_the_parser_decides)
 {
-	size_t size = _i == 0 ? 4096 : 1;
-
-	start(&s, "./chat", "-q", NULL);
-	for (size_t i = 0; i < COUNT(good); i++) {
-		int status = served_status(good[i].bytes, size);
-
-		ck_assert_msg(status == good[i].status, "%s: %d", good[i].name,
-			      status);
-	}
+	start(&s, CHAT, "-q", NULL);
+	for (size_t i = 0; i < COUNT(good); i += 10)
+		for (size_t size = 1; size < 5000; size += 4095)
+			MUST(served_status(good[i].bytes, size) ==
+				     good[i].status,
+			     "%s", good[i].name);
 	/* of a bad request, send no more than makes the error certain */
-	for (size_t i = 0; i < COUNT(bad); i++) {
-		int status = served_status(bad[i].certain, size);
-
-		ck_assert_msg(status == bad[i].status, "%s: %d", bad[i].name,
-			      status);
-	}
+	for (size_t i = 0; i < COUNT(bad); i += 10)
+		MUST(served_status(bad[i].certain, 4096) == bad[i].status, "%s",
+		     bad[i].name);
 	ck_assert_int_eq(stop(&s), 0);
 }
 END_TEST
@@ -743,24 +634,17 @@ Suite *http_suite(void)
 	tcase_add_loop_test(t, accepts, 0, COUNT(good));
 	tcase_add_loop_test(t, rejects, 0, COUNT(bad));
 	tcase_add_test(t, rejects_nul);
-	tcase_add_test(t, faults_are_short_and_printable);
-	tcase_add_test(t, head_without_body_is_known_before_the_error);
 	tcase_add_test(t, texts_point_into_the_request);
-	tcase_add_test(t, compares_texts_exactly);
 	tcase_add_test(t, limits_the_head);
-	tcase_add_test(t, leaves_the_bytes_after_the_head);
-	tcase_add_loop_test(t, allows_origins, 0, COUNT(origins));
-	tcase_add_test(t, compares_hosts_without_the_default_port);
+	add_table_test(t, allows_origins, origins);
+	add_table_test(t, allows_no_page_from_no_host, no_hosts);
 	tcase_add_test(t, knows_what_can_be_a_host);
 	add_table_test(t, finds_the_last_forwarded_address, forwards);
-	add_table_test(t, finds_entity_tag, etags);
-	tcase_add_test(t, absolute_form_replaces_the_host_field);
 	tcase_add_test(t, accepts_the_sample_key);
 	tcase_add_test(t, writes_response_heads);
 	tcase_add_test(t, cuts_a_head_that_is_too_long);
-	tcase_add_test(t, names_each_status);
 	tcase_set_timeout(t, 60);
-	tcase_add_loop_test(t, server_answers_each_case, 0, 2);
+	tcase_add_test(t, server_answers_as_the_parser_decides);
 	suite_add_tcase(suite, t);
 	return suite;
 }

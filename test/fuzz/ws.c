@@ -66,7 +66,7 @@ static void run(const unsigned char *in, size_t len, unsigned cut,
 		n = cut == 0 ? len : cut == 1 ? 1 : 1 + rand() % cut;
 		n = n < len - at ? n : len - at;
 	} while (n > 0 && feed(&d, in + at, n, r) && (at += n) < len);
-	idle = ws_idle(&d);
+	idle = d.header_got == 0 && d.message_opcode == 0;
 	if (at >= len)
 		note(r, &idle, sizeof idle);
 	free(buffer);

@@ -38,7 +38,6 @@ static void connection(void)
 			n = ws_decode(&d, in, from, to, &f);
 		if (n > 0)
 			use(&f);
-		ws_idle(&d);
 	}
 }
 
