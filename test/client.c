@@ -164,6 +164,17 @@ int await_exit(struct server *s)
 	return WEXITSTATUS(status);
 }
 
+void close_clients(void)
+{
+	socklen_t size = sizeof(int);
+	int type;
+
+	for (int fd = 3; fd < 1100; fd++) {
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0)
+			close(fd);
+	}
+}
+
 int stop(struct server *s)
 {
 	kill(s->pid, SIGTERM);

@@ -53,6 +53,8 @@ int count_in_log(const struct server *s, const char *text);
 int await_exit(struct server *s);
 /* Sends SIGTERM, waits until the server ends, and returns its exit status. */
 int stop(struct server *s);
+/* Closes all sockets of this process, so that no server waits for clients. */
+void close_clients(void);
 /* Returns how many descriptors it has open. */
 int count_descriptors(const struct server *s);
 /* Reads a number from a file of /proc/PID. */

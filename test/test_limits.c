@@ -22,6 +22,7 @@ static struct server s;
 
 static void finish(void)
 {
+	close_clients();
 	ck_assert_int_eq(stop(&s), 0);
 }
 
