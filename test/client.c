@@ -650,7 +650,7 @@ int knock_from(const struct server *s, const char *from, int *fd)
 	return status;
 }
 
-int join_from(const struct server *s, const char *from)
+int join_room_from(const struct server *s, const char *from)
 {
 	int fd, status = knock_from(s, from, &fd);
 

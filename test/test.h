@@ -156,6 +156,6 @@ int call(const struct server *s, const char *from, int window);
 int dial_from(const struct server *s, const char *from);
 /* Asks to join; returns the status of the response, 0 if there is none. */
 int knock_from(const struct server *s, const char *from, int *fd);
-int join_from(const struct server *s, const char *from);
+int join_room_from(const struct server *s, const char *from);
 
 #endif

@@ -711,7 +711,7 @@ START_TEST(refuses_no_neighbour_of_flooder)
 
 	begin("50mbit", CHAT, no_options);
 	for (int k = 0; k < neighbours[_i].places; k++)
-		join_from(&s, neighbours[_i].attacker);
+		join_room_from(&s, neighbours[_i].attacker);
 	for (int k = 0; k < 20; k++) {
 		if (neighbours[_i].places == 0)
 			flood_and_leave(neighbours[_i].attacker);
@@ -740,7 +740,7 @@ START_TEST(limits_places_of_home)
 			ck_assert_int_eq(knock_from(&s, from, &fd),
 					 k > 64 ? 429 : 101);
 		}
-		join_from(&s, homes[h][1]);
+		join_room_from(&s, homes[h][1]);
 	}
 	finish();
 }
@@ -777,7 +777,7 @@ START_TEST(counts_talk_of_those_that_come_again)
 	long heard = 0;
 
 	begin("1gbit", CHAT, no_options);
-	witness = join_from(&s, "10.1.1.2");
+	witness = join_room_from(&s, "10.1.1.2");
 	do {
 		for (int k = 0; k < 50; k++)
 			joins += flood_and_leave(turns[_i][k % 2]);
@@ -798,9 +798,9 @@ START_TEST(takes_header_and_payload_apart)
 	int fds[2], witness, heard[2] = {0};
 
 	begin("50mbit", CHAT, no_options);
-	witness = join_from(&s, "10.1.1.2");
+	witness = join_room_from(&s, "10.1.1.2");
 	for (int i = 0; i < 2; i++)
-		fds[i] = join_from(&s, i == 0 ? "10.2.1.2" : "10.2.1.3");
+		fds[i] = join_room_from(&s, i == 0 ? "10.2.1.2" : "10.2.1.3");
 	for (int k = 0; k < APART; k++) {
 		send_all(fds[0],
 			 "\x81\x81\0\0\0\0"
@@ -836,8 +836,8 @@ START_TEST(reads_single_bytes_together)
 	memset(payload, 'x', sizeof payload);
 	len = build_frame(frame, 0x81, sizeof payload, payload, sizeof payload);
 	begin("50mbit", CHAT, no_options);
-	witness = join_from(&s, "10.1.1.2");
-	fd = join_from(&s, "10.2.1.2");
+	witness = join_room_from(&s, "10.1.1.2");
+	fd = join_room_from(&s, "10.2.1.2");
 	since = read_clock();
 	before = read_proc(&s, "status", "voluntary_ctxt_switches: %ld");
 	for (size_t k = 0; k < len; k++) {
@@ -870,7 +870,7 @@ static long drip(size_t size)
 		fd[i] = dial_from(&s, from);
 		send_all(fd[i], half, size);
 	}
-	member = join_from(&s, "10.1.1.2");
+	member = join_room_from(&s, "10.1.1.2");
 	before = read_proc(&s, "stat", CPU_TIME);
 	for (int k = 0; k < 100; k++) {
 		for (int i = 0; i < 300; i++)
@@ -914,10 +914,10 @@ START_TEST(says_all_of_those_that_leave)
 	char from[48], text[16];
 
 	begin("50mbit", CHAT, no_options);
-	p.fd = join_from(&s, "10.1.1.2");
+	p.fd = join_room_from(&s, "10.1.1.2");
 	for (size_t w = 0; w < COUNT(ways); w++) {
 		snprintf(from, sizeof from, "10.2.1.%d", (int)w + 2);
-		fds[w] = join_from(&s, from);
+		fds[w] = join_room_from(&s, from);
 		for (int k = 0; k < LINES; k++) {
 			snprintf(text, sizeof text, "%zu %03d", w, k);
 			send_message(fds[w], text);
