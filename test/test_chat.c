@@ -537,7 +537,7 @@ START_TEST(drops_client_that_holds_up_the_room)
 	int a, b, dead, size = 4096;
 
 	memset(text, 'x', 1000);
-	start_bare_relay(&s, SMALL);
+	start_bare_relay(&s, BUSY);
 	dead = join_room(&s, "");
 	setsockopt(dead, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 	a = join_room(&s, "");

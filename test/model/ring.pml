@@ -14,9 +14,7 @@
 #endif
 #define RING_SIZE (4 * FRAME)
 #define RESERVE   (FRAME - 1) /* of half a message: see ring_room() */
-#ifndef END
-#define END       (5 * FRAME) /* nobody says anything after so many bytes */
-#endif
+#define END       (6 * FRAME) /* nobody says anything after so many bytes */
 
 mtype = { FREE, OPEN, DEPARTED, ENDING, DEAD };
 
@@ -35,7 +33,7 @@ byte head, slowest, saved;
 bool congested;
 byte patience = PATIENCE;
 byte waited; /* how long the room has waited, less what was refilled */
-byte i, j, n, room; /* for the inlines */
+byte i, j, n, room, pings; /* for the inlines */
 
 inline client_drop(i) {
 	assert(i != 0); /* a client that reads is never dropped */
@@ -108,7 +106,7 @@ inline advance(i) {
 inline flush(i) {
 	next_chunk(i);
 	do
-	:: n > 0 && !c[i].blocked && !c[i].last ->
+	:: n > 0 && !c[i].blocked ->
 		if
 		:: n > 1 && i > 0 -> n = 1; c[i].blocked = true
 		:: true
@@ -116,7 +114,7 @@ inline flush(i) {
 		advance(i);
 		next_chunk(i)
 	:: n > 0 && !c[i].blocked && i > 0 -> c[i].blocked = true
-	:: n == 0 || c[i].blocked || c[i].last -> break
+	:: n == 0 || c[i].blocked -> break
 	od;
 	n = 0
 }
@@ -143,8 +141,9 @@ inline receive(i) {
 			ring_append()
 		:: else
 		fi
-	:: PINGS && !congested && c[i].buffered == 0 && !c[i].due &&
+	:: pings < PINGS && !congested && c[i].buffered == 0 &&
 	   c[i].state == OPEN ->
+		pings++;
 		make_due(i);
 		if
 		:: MISTAKE != 11 -> save_messages()
@@ -157,23 +156,21 @@ inline receive(i) {
 	:: !congested && c[i].buffered == 0 && i > 0 && c[i].state == OPEN ->
 		make_due(i); /* a Close */
 		c[i].state = ENDING
-	:: !PINGS && i > 0 && c[i].state == OPEN -> /* it has reset the connection */
+	:: i > 0 && c[i].state == OPEN -> /* it has reset the connection */
 		c[i].state = DEPARTED;
 		c[i].cursor = 0; c[i].due_place = 0; c[i].own_left = 0;
 		c[i].due = false; c[i].blocked = false
 	:: c[i].state == DEPARTED -> c[i].state = DEAD
 	:: true
 	fi;
-	room = 0
+	room = 0; pings = 0
 }
 
 /* A newcomer starts with some history, at most half a ring. */
 inline admit(i) {
 	c[i].cursor = head;
 	do
-	:: c[i].cursor > 0 &&
-	   (head - c[i].cursor < RING_SIZE / 2 ||
-	    (MISTAKE == 5 && head - c[i].cursor < RING_SIZE)) ->
+	:: c[i].cursor > 0 && head - c[i].cursor < RING_SIZE / 2 ->
 		c[i].cursor = c[i].cursor - FRAME
 	:: break
 	od;
@@ -267,11 +264,11 @@ active proctype server() {
 	do
 	:: atomic {
 		if
-		:: MISTAKE != 12 -> save_messages()
+		:: MISTAKE != 5 -> save_messages()
 		:: else
 		fi;
 		if
-		:: PINGS -> /* a heartbeat */
+		:: PINGS > 0 -> /* a heartbeat */
 			for (i : 0 .. N - 1) {
 				if
 				:: c[i].state == OPEN -> make_due(i)
