@@ -405,6 +405,8 @@ static const struct room {
 	{"63 talkers and their neighbour", "50mbit", CHAT, {0}, 8,
 	 {{&chatting, 10, 10, PEOPLE}, {&chatting, 1, 1, CROWDS},
 	  {&greedy, 63, 1, CROWDS}}, .said = 10},
+	{"320 talkers of 5 addresses", "50mbit", CHAT, {0}, 8,
+	 {{&chatting, 30, 30, PEOPLE}, {&greedy, 320, 5, CROWDS}}, .said = 16},
 }, crowds[] = {
 	{"a firehose, 940 that listen, 20 that do not", NULL, CROWD,
 	 {"-n", "0", "-t", "0", "-l", "0"}, 4,
