@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stop 0 of docs/course.md: shows what one slow reader does to a server such as
+ * Stop 2 of docs/course.md: shows what one slow reader does to a server such as
  * naive.c.  A talker sends 200,000 numbered lines, and waits when it is 64 KiB
  * ahead of what a fast client has read.  A slow one reads nothing until the
  * fast one has three quarters of them; then it reads as well.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stop 4: the decoder also takes frames without a mask, as a client must.  It
+/* Stop 5: the decoder also takes frames without a mask, as a client must.  It
    gets each from a heap block of exact size, whole and byte by byte. */
 #include <stdio.h>
 #include <stdlib.h>
