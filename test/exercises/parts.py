@@ -63,24 +63,18 @@ def framed(text):
     return bytes([0x81, len(text)]) + text
 
 
-def can_connect():
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
 subprocess.run(
     os.environ["CC"].split() + os.environ["CFLAGS"].split() +
     "-std=c99 -D_XOPEN_SOURCE=700 -Wall -Wextra -I. -o test/build/door "
     "test/exercises/door.c http.o sha1.o base64.o".split(), check=True)
-with socket.socket() as s:
-    s.bind(("127.0.0.1", 0))
-    port = s.getsockname()[1]
+with socket.create_server(("127.0.0.1", 0)) as s:
+    port = s.getsockname()[1]  # which is free then
 server = subprocess.Popen(["test/build/door", str(port)])
 browser = subprocess.Popen(
     ["node", "--experimental-websocket", "--no-warnings", "-", "127.0.0.1:%d" % port],
     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 try:
-    until(can_connect, "door listens")
+    until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, "door")
     client = Client()
     browser.stdin.write(BROWSER.encode())
     browser.stdin.close()
