@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* A server under test and its clients: see test.h. */
+#define _GNU_SOURCE /* for setns() */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -159,6 +162,17 @@ int await_exit(struct server *s)
 	ck_assert_msg(WIFEXITED(status), "ended by signal %d",
 		      WTERMSIG(status));
 	return WEXITSTATUS(status);
+}
+
+void close_clients(void)
+{
+	socklen_t size = sizeof(int);
+	int type;
+
+	for (int fd = 3; fd < 1100; fd++) {
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0)
+			close(fd);
+	}
 }
 
 int stop(struct server *s)
@@ -513,4 +527,147 @@ const char *take_frame(struct client *c, int *first, size_t *len)
 	c->have = left;
 	c->at = 0;
 	return NULL;
+}
+
+/* ---- Networks ---- */
+
+static int networks[NETWORKS];
+
+/* %d: the process, and its descriptors of HOME and AWAY; %s: the line's rate.
+ */
+static const char topology[] =
+	"set -e; pid=%d home=%d away=%d rate=%s\n"
+	"at() { nsenter --net=/proc/$pid/fd/$1 sh -ec \"$2\"; }\n"
+	"ip link set lo up\n"
+	"ip link add home type veth peer name line netns /proc/$pid/fd/$home\n"
+	"ip link add away type veth peer name line netns /proc/$pid/fd/$away\n"
+	"tc qdisc add dev home root tbf rate $rate burst 64k latency 100ms\n"
+	"ip addr add 10.1.0.1/16 dev home; ip addr add 10.2.0.1/16 dev away\n"
+	"ip addr add fd00:1::1/64 dev home nodad\n"
+	"ip addr add fd00:2::1/64 dev away nodad\n"
+	"ip link set home up; ip link set away up\n"
+	"at $home 'ip link set lo up; ip link set line up\n"
+	"ip addr add 10.1.0.2/16 dev line\n"
+	"ip route add local 10.1.1.0/24 dev lo\n"
+	"for i in 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do\n"
+	"ip addr add fd00:1::$i/64 dev line nodad; done'\n"
+	"at $away 'ip link set lo up; ip link set line up\n"
+	"ip addr add 10.2.0.2/16 dev line\n"
+	"ip addr add fd00:2::2/64 dev line nodad\n"
+	"ip route add local 10.2.1.0/24 dev lo\n"
+	"ip addr add 10.2.0.32/16 dev line\n"
+	"ip route add local fd00:9::/32 dev lo\n"
+	"echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind'\n"
+	"ip route add fd00:9::/32 via fd00:2::2\n";
+
+void enter_network(enum network n)
+{
+	static enum network here = SERVER; /* where make_networks() ends */
+
+	MUST(n == here || setns(networks[n], CLONE_NEWNET) == 0, "setns");
+	here = n;
+}
+
+void make_networks(const char *rate)
+{
+	char script[sizeof topology + 100];
+
+	for (int n = NETWORKS - 1; n >= 0; n--) {
+		MUST(unshare(CLONE_NEWNET) == 0, "unshare");
+		networks[n] = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	}
+	snprintf(script, sizeof script, topology, (int)getpid(), networks[HOME],
+		 networks[AWAY], rate);
+	MUST(system(script) == 0, "cannot make networks");
+}
+
+static socklen_t make_address(struct sockaddr_storage *a, const char *ip,
+			      int port)
+{
+	struct sockaddr_in *four = (void *)a;
+	struct sockaddr_in6 *six = (void *)a;
+	bool is_six = strchr(ip, ':') != NULL;
+
+	memset(a, 0, sizeof *a);
+	a->ss_family = is_six ? AF_INET6 : AF_INET;
+	four->sin_port = htons((in_port_t)port); /* six's is there too */
+	MUST(inet_pton(a->ss_family, ip,
+		       is_six ? (void *)&six->sin6_addr
+			      : (void *)&four->sin_addr) == 1,
+	     "no address: %s", ip);
+	return is_six ? sizeof *six : sizeof *four;
+}
+
+int call(const struct server *s, const char *from, int window)
+{
+	bool six = strchr(from, ':') != NULL;
+	bool home = strncmp(from, six ? "fd00:1:" : "10.1.", 5 + 2 * six) == 0;
+	bool local = strncmp(from, "127.", 4) == 0;
+	const int on = 1;
+	struct sockaddr_storage a;
+	socklen_t size = make_address(&a, from, 0);
+	int fd;
+
+	if (!local)
+		enter_network(home ? HOME : AWAY);
+	fd = socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (window > 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
+	MUST(fd >= 0 && bind(fd, (void *)&a, size) == 0, "bind: %s: %s", from,
+	     strerror(errno));
+	size = make_address(&a,
+			    local  ? "127.0.0.1"
+			    : six  ? (home ? "fd00:1::1" : "fd00:2::1")
+			    : home ? "10.1.0.1"
+				   : "10.2.0.1",
+			    s->port);
+	MUST(connect(fd, (void *)&a, size) == 0 || errno == EINPROGRESS,
+	     "connect: %s", strerror(errno));
+	return fd;
+}
+
+int dial_from(const struct server *s, const char *from)
+{
+	int fd = call(s, from, 0);
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	MUST(poll(&p, 1, WAIT) > 0, "no connection from %s", from);
+	fcntl(fd, F_SETFL, 0);
+	return fd;
+}
+
+int knock_from(const struct server *s, const char *from, int *fd)
+{
+	char response[2048] = "";
+	int status = 0;
+
+	*fd = dial_from(s, from);
+	send_string(*fd, HANDSHAKE "\r\n");
+	read_until(*fd, response, sizeof response, "\r\n\r\n");
+	sscanf(response, "HTTP/1.1 %d ", &status);
+	return status;
+}
+
+int join_room_from(const struct server *s, const char *from)
+{
+	int fd, status = knock_from(s, from, &fd);
+
+	MUST(status == 101, "%d, not 101, for %s", status, from);
+	return fd;
+}
+
+bool can_make_networks(void)
+{
+	int status = 1;
+	pid_t pid;
+
+	if (system("command -v ip tc nsenter >/dev/null") != 0)
+		return false;
+	pid = fork();
+	if (pid == 0)
+		_exit(geteuid() != 0 || unshare(CLONE_NEWNET) != 0);
+	waitpid(pid, &status, 0);
+	return status == 0;
 }

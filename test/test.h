@@ -53,6 +53,8 @@ int count_in_log(const struct server *s, const char *text);
 int await_exit(struct server *s);
 /* Sends SIGTERM, waits until the server ends, and returns its exit status. */
 int stop(struct server *s);
+/* Closes all sockets of this process, so that no server waits for clients. */
+void close_clients(void);
 /* Returns how many descriptors it has open. */
 int count_descriptors(const struct server *s);
 /* Reads a number from a file of /proc/PID. */
@@ -133,5 +135,27 @@ void send_some(struct client *c, size_t max);
 bool receive_some(struct client *c, size_t max); /* false: it has ended */
 /* Takes the next frame, whose payload it returns, or NULL if none is whole. */
 const char *take_frame(struct client *c, int *first, size_t *len);
+
+/* ---- Clients from other addresses ---- */
+
+/* Networks of the kernel, which the test leaves with its end:
+
+       AWAY, attackers  --------------  SERVER  ---- a line ----  HOME, people
+       10.2.1.*, fd00:9:*:*::*                      10.1.1.*, fd00:1::*
+
+   fd00:1:: is the server's own link.  The line is as fast as tc is told. */
+enum network { SERVER, HOME, AWAY, NETWORKS };
+bool can_make_networks(void); /* if root runs this */
+void make_networks(const char *rate);
+void enter_network(enum network n);
+
+/* Connects from an address, in the network where that is, without waiting;
+   window is the size of its receive buffer, or 0. */
+int call(const struct server *s, const char *from, int window);
+/* Waits until the connection is there. */
+int dial_from(const struct server *s, const char *from);
+/* Asks to join; returns the status of the response, 0 if there is none. */
+int knock_from(const struct server *s, const char *from, int *fd);
+int join_room_from(const struct server *s, const char *from);
 
 #endif

@@ -16,14 +16,14 @@ typedef void test_function(int);
 /* Runs a test in a process of its own, which may take so many seconds; exits
    when it fails.  In main.c, as is all that follows. */
 void run_test(const char *name, test_function *f, int i);
-extern int seconds;
+extern int bare_seconds;
 
 #define START_TEST(name) static void name(int _i)
 #define END_TEST
 
 #define suite_create(name)      NULL
-#define tcase_create(name)      (seconds = 4, (TCase *)NULL)
-#define tcase_set_timeout(t, s) ((void)(t), seconds = (s))
+#define tcase_create(name)      (bare_seconds = 4, (TCase *)NULL)
+#define tcase_set_timeout(t, s) ((void)(t), bare_seconds = (s))
 #define suite_add_tcase(s, t)   ((void)(s), (void)(t))
 #define tcase_add_test(t, f)    tcase_add_loop_test(t, f, 0, 1)
 #define tcase_add_loop_test(t, f, from, to)            \

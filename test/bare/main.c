@@ -10,7 +10,7 @@
 
 #include "../suites.h"
 
-int seconds;
+int bare_seconds;
 static int tests, part, parts = 1;
 static volatile pid_t running;
 
@@ -33,7 +33,7 @@ void run_test(const char *name, test_function *f, int i)
 	if (running == 0) {
 		setpgid(0, 0);
 		signal(SIGTERM, SIG_DFL);
-		alarm((unsigned)seconds);
+		alarm((unsigned)bare_seconds);
 		f(i);
 		exit(0);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stop 7 of docs/course.md: the ring with 16 bytes and three clients, small enough
- * to print.  A client's frame has a header of two bytes and at
- * most four letters; a server's has one byte, the number of letters, and the
- * same letters.  The names are mostly those of ring.c and chat.c.
+ * Stop 7 of docs/course.md: the ring with 16 bytes and three clients, small
+ * enough to print.  A client's frame has a header of two bytes and at most four
+ * letters; a server's has one byte, the number of letters, and the same
+ * letters.  The names are mostly those of ring.c and chat.c.
  */
 #include <assert.h>
 #include <stdbool.h>

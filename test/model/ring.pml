@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring, the cursors, the outbox and the rule against congestion, as chat.c
- * has them, so small that spin looks at every state.  Each inline stands for
- * the function of the same name, and each variable for that of the same name
- * (in chat.c: ring.head, room.congested and so on).  A frame has two bytes;
- * what a client sends, and how much its socket takes, is left to chance, but
- * for client 0, which takes all at once and must never be dropped.
+ * The ring, its cursors, private frames and congestion, as chat.c and ring.c
+ * have them, so small that spin looks at every state.  Each inline stands for
+ * the function of the same name.  A frame has FRAME bytes; what a client says,
+ * and how much its socket takes, is left to chance, but for client 0, which
+ * takes all at once and must never be dropped.
  *
  * MISTAKE, a number, breaks the model on purpose: test/model/run expects each
  * to be found.
@@ -13,209 +12,165 @@
 #ifndef MISTAKE
 #define MISTAKE 0
 #endif
-#ifndef N
-#define N        2 /* entries of the table */
-#define FRAME    2 /* bytes: one of header, one of payload */
-#define PINGS      /* of both sides */
-#define PATIENCE 2 /* units of time; see settle_congestion() */
-#endif
-#define LOG_SIZE      (4 * FRAME)
-#define RESERVE       (FRAME - 1) /* of half a frame: see read_budget() */
-#define RECEIVE_SIZE  (LOG_SIZE / 2 - RESERVE)
-#define PRIVATE_MAX   (2 * FRAME) /* two private frames */
-#define OUTBOX_SIZE   (3 * FRAME) /* and a Close */
-#define END           (6 * FRAME) /* nobody sends after so many bytes */
+#define RING_SIZE (4 * FRAME)
+#define RESERVE   (FRAME - 1) /* of half a message: see ring_room() */
+#define END       (6 * FRAME) /* nobody says anything after so many bytes */
 
-mtype = { FREE, OPEN, CLOSING, DEAD };
+mtype = { FREE, OPEN, DEPARTED, ENDING, DEAD };
 
 typedef client {
 	mtype state;
-	byte cursor, outbox_at;       /* offsets in the ring */
-	byte outbox_len, outbox_sent; /* private bytes; how many are sent */
-	byte buffered;                /* bytes of half a frame that it sent */
-	bool ping_due, blocked;
-	bool last;                    /* its Close is sent */
+	byte cursor, due_place; /* offsets in the ring */
+	byte own_left;          /* bytes of a private frame that is begun */
+	byte buffered;          /* bytes of half a message that it sent */
+	bool due, blocked;
+	bool last;              /* its Close is sent */
 }
 
 client c[N];
-byte bytes[LOG_SIZE]; /* each is the offset that it was written for */
-byte head, slowest;
+byte bytes[RING_SIZE]; /* each is the offset that it was written for */
+byte head, slowest, saved;
 bool congested;
 byte patience = PATIENCE;
 byte waited; /* how long the room has waited, less what was refilled */
-byte i, j, k, n, left, budget; /* for the inlines */
+byte i, j, n, room, pings; /* for the inlines */
 
 inline client_drop(i) {
 	assert(i != 0); /* a client that reads is never dropped */
 	c[i].state = DEAD
 }
 
-#define outbox_is_due(i) (c[i].outbox_len > 0 && c[i].cursor >= c[i].outbox_at)
-#define outbox_waits(i)  (c[i].outbox_len > 0 && c[i].outbox_at != head)
+inline ring_append() {
+	assert(head + FRAME - slowest <= RING_SIZE);
+	d_step {
+		n = 0;
+		do
+		:: n < FRAME -> bytes[head % RING_SIZE] = head; head++; n++
+		:: else -> break
+		od;
+		n = 0
+	}
+}
+
+#define free_bytes (RING_SIZE - (head - slowest))
+#define ring_room  (free_bytes > RESERVE -> free_bytes - RESERVE : 0)
 #define ring_end(i) \
-	((c[i].outbox_len > 0 && MISTAKE != 2) || \
-	 (c[i].state == CLOSING && MISTAKE != 1) -> c[i].outbox_at : head)
+	((c[i].due && MISTAKE != 2) || \
+	 (c[i].state == ENDING && MISTAKE != 1) -> c[i].due_place : head)
+#define lag(i) \
+	(c[i].state == OPEN || (c[i].state == ENDING && \
+		c[i].cursor < c[i].due_place && MISTAKE != 8) -> \
+	 head - c[i].cursor : 0)
+
+inline make_due(i) {
+	if
+	:: !c[i].due -> c[i].due_place = head
+	:: else
+	fi;
+	c[i].due = true
+}
 
 /* n becomes the number of bytes to send next. */
 inline next_chunk(i) {
 	if
-	:: outbox_is_due(i) -> n = c[i].outbox_len - c[i].outbox_sent
-	:: else -> n = ring_end(i) - c[i].cursor
-	fi
+	:: c[i].own_left == 0 && c[i].due && c[i].cursor == ring_end(i) ->
+		assert(c[i].cursor % FRAME == 0); /* it splits no frame */
+		c[i].due = false;
+		c[i].due_place = (c[i].state == ENDING -> c[i].due_place : 0);
+		c[i].own_left = FRAME
+	:: else
+	fi;
+	n = (c[i].own_left > 0 -> c[i].own_left : ring_end(i) - c[i].cursor)
 }
 
-/* A send() of n bytes of the ring, or of the outbox. */
+/* A send() of n bytes. */
 inline advance(i) {
 	assert(!c[i].last); /* nothing follows a Close */
-	if
-	:: outbox_is_due(i) ->
-		assert(c[i].cursor % FRAME == 0); /* it splits no frame */
-		c[i].outbox_sent = c[i].outbox_sent + n;
-		if
-		:: c[i].outbox_sent == c[i].outbox_len ->
-			c[i].last = c[i].state == CLOSING;
-			c[i].outbox_len = 0;
-			c[i].outbox_sent = 0
-		:: else
-		fi
-	:: else ->
-		do
-		:: n > 0 ->
-			/* it splits no private frame */
-			assert(c[i].outbox_sent == 0);
-			assert(bytes[c[i].cursor % LOG_SIZE] == c[i].cursor);
-			c[i].cursor++;
-			n--
-		:: else -> break
-		od
-	fi
-}
-
-/* k becomes 1 if the frame fits below max: PRIVATE_MAX, or for a Close
-   OUTBOX_SIZE. */
-inline outbox_append(i, max) {
-	if
-	:: c[i].outbox_len + FRAME > max -> k = 0
-	:: else ->
-		if
-		:: c[i].outbox_len == 0 -> c[i].outbox_at = head
-		:: else
-		fi;
-		c[i].outbox_len = c[i].outbox_len + FRAME;
-		k = 1
-	fi
-}
-
-inline queue_due_frames(i) {
-	if
-	:: c[i].ping_due && c[i].state == OPEN && !outbox_waits(i) ->
-		outbox_append(i, PRIVATE_MAX);
-		c[i].ping_due = (k == 0)
-	:: else
-	fi
+	do
+	:: n > 0 && c[i].own_left > 0 ->
+		c[i].own_left--;
+		n--;
+		c[i].last = c[i].state == ENDING && c[i].own_left == 0 &&
+			    !c[i].due && c[i].cursor == c[i].due_place
+	:: n > 0 && c[i].own_left == 0 ->
+		assert(bytes[c[i].cursor % RING_SIZE] == c[i].cursor);
+		assert(c[i].cursor < saved); /* if the server is killed now */
+		c[i].cursor++;
+		n--;
+		assert(!c[i].due || c[i].cursor <= c[i].due_place)
+	:: n == 0 -> break
+	od
 }
 
 /* Sends what is due; any socket but that of client 0 may take less. */
 inline flush(i) {
-	left = n;
-	queue_due_frames(i);
 	next_chunk(i);
 	do
 	:: n > 0 && !c[i].blocked ->
-		do
-		:: n > 1 && i > 0 -> n--; c[i].blocked = true
-		:: break
-		od;
+		if
+		:: n > 1 && i > 0 -> n = 1; c[i].blocked = true
+		:: true
+		fi;
 		advance(i);
-		queue_due_frames(i);
 		next_chunk(i)
 	:: n > 0 && !c[i].blocked && i > 0 -> c[i].blocked = true
 	:: n == 0 || c[i].blocked -> break
 	od;
-	n = left
+	n = 0
 }
 
-inline queue_frame(i, max) {
-	k = 0;
-	if
-	:: !outbox_waits(i) || MISTAKE == 3 -> outbox_append(i, max)
-	:: else
-	fi;
-	if
-	:: k == 0 -> flush(i); outbox_append(i, max)
-	:: else
-	fi;
-	/* a client that reads gets all in the order in which it was sent */
-	assert(i > 0 || c[i].outbox_at == head)
-}
-
-inline broadcast() {
-	assert(head + FRAME - slowest <= LOG_SIZE);
-	for (k : 1 .. FRAME) {
-		bytes[head % LOG_SIZE] = head; /* the offset stands for the byte */
-		head++
-	}
-}
-
-inline read_budget() {
-	budget = LOG_SIZE - (head - slowest);
-	if
-	:: !congested && budget <= RESERVE ->
-		congested = true;
-		patience = (MISTAKE == 9 -> PATIENCE : patience)
-	:: else
-	fi;
-	budget = (budget <= RESERVE -> 0 : budget - RESERVE);
-	budget = (budget > RECEIVE_SIZE -> RECEIVE_SIZE : budget);
-	budget = (congested -> 0 : budget);
-	budget = (MISTAKE == 4 -> RECEIVE_SIZE : budget)
-}
+inline save_messages() { saved = head }
 
 /* A read brings bytes of messages, pings, or a Close. */
 inline receive(i) {
-	read_budget();
 	if
-	:: budget == 0 || head >= END
-	:: else ->
-		n = budget;
-		budget = 0; /* now: how often it pings */
-		do
-		:: n > 0 ->
-			n--;
-			c[i].buffered++;
-			if
-			:: c[i].buffered == FRAME ->
-				c[i].buffered = 0;
-				broadcast()
-			:: else
-			fi
-#ifdef PINGS
-		:: c[i].buffered == 0 && budget < 2 && c[i].state == OPEN ->
-			budget++;
-			queue_frame(i, PRIVATE_MAX);
-			if
-			:: k == 0 -> client_drop(i) /* it floods */
-			:: else
-			fi
-#endif
-		:: break
-		od;
+	:: ring_room == 0 ->
+		patience = (MISTAKE == 9 && !congested -> PATIENCE : patience);
+		congested = true
+	:: else
+	fi;
+	room = (MISTAKE == 3 -> free_bytes : ring_room);
+	room = (MISTAKE == 4 -> RING_SIZE / 2 : room);
+	do
+	:: room > 0 && !congested && head < END && c[i].state != ENDING ->
+		room--;
+		c[i].buffered++;
 		if
-		:: c[i].buffered == 0 && i > 0 && c[i].state == OPEN ->
-			queue_frame(i, OUTBOX_SIZE);
-			assert(k == 1); /* a Close always fits */
-			c[i].state = CLOSING
-		:: true
+		:: c[i].buffered == FRAME ->
+			c[i].buffered = 0;
+			ring_append()
+		:: else
 		fi
-	fi
+	:: pings < PINGS && !congested && c[i].buffered == 0 &&
+	   c[i].state == OPEN ->
+		pings++;
+		make_due(i);
+		if
+		:: MISTAKE != 11 -> save_messages()
+		:: else
+		fi;
+		flush(i)
+	:: break
+	od;
+	if
+	:: !congested && c[i].buffered == 0 && i > 0 && c[i].state == OPEN ->
+		make_due(i); /* a Close */
+		c[i].state = ENDING
+	:: i > 0 && c[i].state == OPEN -> /* it has reset the connection */
+		c[i].state = DEPARTED;
+		c[i].cursor = 0; c[i].due_place = 0; c[i].own_left = 0;
+		c[i].due = false; c[i].blocked = false
+	:: c[i].state == DEPARTED -> c[i].state = DEAD
+	:: true
+	fi;
+	room = 0; pings = 0
 }
 
 /* A newcomer starts with some history, at most half a ring. */
 inline admit(i) {
 	c[i].cursor = head;
 	do
-	:: c[i].cursor > 0 &&
-	   (head - c[i].cursor < LOG_SIZE / 2 || MISTAKE == 5) ->
+	:: c[i].cursor > 0 && head - c[i].cursor < RING_SIZE / 2 ->
 		c[i].cursor = c[i].cursor - FRAME
 	:: break
 	od;
@@ -223,84 +178,70 @@ inline admit(i) {
 	:: c[i].cursor < slowest && MISTAKE != 6 -> slowest = c[i].cursor
 	:: else
 	fi;
-	c[i].outbox_len = FRAME; /* the response to its handshake */
-	c[i].outbox_at = c[i].cursor;
+	c[i].own_left = FRAME; /* the response to its handshake */
+	make_due(i);           /* a notice */
 	c[i].state = OPEN
 }
 
-/* Heartbeats, refilled patience, and the timeout of a Close, which may be over
-   in any tick. */
-inline tick() {
+inline entry_free(i) {
+	d_step {
+		c[i].state = FREE;
+		c[i].cursor = 0; c[i].due_place = 0; c[i].own_left = 0;
+		c[i].buffered = 0; c[i].due = false; c[i].blocked = false;
+		c[i].last = false
+	}
+}
+
+#define is_slow(i) \
+	(congested && patience == 0 && lag(i) > RING_SIZE / 2)
+
+inline visit(i) {
 	if
-	:: patience < PATIENCE -> patience++; waited--
-	:: true
+	:: c[i].state == OPEN || c[i].state == ENDING -> flush(i)
+	:: else
 	fi;
-	for (i : 0 .. N - 1) {
-#ifdef PINGS
-		c[i].ping_due = c[i].state == OPEN;
-#endif
-		if
-		:: c[i].state == CLOSING -> c[i].state = DEAD
-		:: true
-		fi
-	}
-}
-
-#define needs_ring(i) \
-	(c[i].state == OPEN || (c[i].state == CLOSING && \
-				c[i].cursor < ring_end(i) && MISTAKE != 8))
-#define lag(i) (needs_ring(i) -> head - c[i].cursor : 0)
-
-inline update_slowest() {
-	slowest = head;
-	for (i : 0 .. N - 1) {
-		if
-		:: head - slowest < lag(i) -> slowest = c[i].cursor
-		:: else
-		fi
-	}
-}
-
-/* Takes a unit of patience for the time since the last pass, or nothing; at the
-   end of congestion the room may get it back, as with -l 0. */
-inline settle_congestion() {
-	update_slowest();
 	if
-	:: congested ->
+	:: is_slow(i) && MISTAKE != 7 && !(MISTAKE == 10 && room > 0) ->
+		client_drop(i);
+		room = 1
+	:: !is_slow(i) && c[i].state == ENDING -> c[i].state = DEAD /* its time is over */
+	:: !is_slow(i) || MISTAKE == 7 || MISTAKE == 10
+	fi;
+	if
+	:: c[i].state == DEAD || c[i].last -> entry_free(i)
+	:: else
+	fi;
+	if
+	:: head - slowest < lag(i) -> slowest = c[i].cursor
+	:: else
+	fi;
+	/* a client that reads has all; the others together delay the room no
+	   longer than its patience, after which all who did so are gone */
+	assert(i > 0 || c[0].state != OPEN || c[0].cursor == head);
+	assert(waited <= PATIENCE)
+}
+
+inline end_congestion() {
+	room = 0;
+	if
+	:: congested && head - slowest <= RING_SIZE / 2 ->
+		congested = false;
 		if
-		:: patience > 0 -> patience--; waited++
-		:: true
-		fi;
-		for (i : 0 .. N - 1) {
-			if
-			:: patience == 0 && lag(i) > LOG_SIZE / 2 &&
-			   MISTAKE != 7 ->
-				client_drop(i);
-				if
-				:: MISTAKE == 10 -> break
-				:: else
-				fi
-			:: else
-			fi
-		};
-		update_slowest();
-		congested = head - slowest > LOG_SIZE / 2;
-		if
-		:: !congested ->
-			patience = PATIENCE;
-			waited = 0
+		:: patience = PATIENCE; waited = 0 /* with -l 0 */
 		:: true
 		fi
 	:: else
-	fi
+	fi;
+	assert(!congested || patience > 0)
 }
 
-inline entry_free(i) {
-	c[i].state = FREE;
-	c[i].cursor = 0; c[i].outbox_at = 0;
-	c[i].outbox_len = 0; c[i].outbox_sent = 0;
-	c[i].buffered = 0; c[i].ping_due = false; c[i].blocked = false;
-	c[i].last = false
+/* Time passes, and the room pays for it while it is congested. */
+inline advance_clock() {
+	if
+	:: congested -> patience--; waited++
+	:: patience < PATIENCE -> patience++; waited--
+	:: true
+	fi
 }
 
 inline handle_events(i) {
@@ -309,70 +250,43 @@ inline handle_events(i) {
 	:: true
 	fi;
 	if
-	:: c[i].state == OPEN -> receive(i)
-	:: c[i].state == FREE && head < END ->
-		read_budget(); /* of its request */
-		if
-		:: budget > 0 -> admit(i)
-		:: else
-		fi
+	:: c[i].state == OPEN || c[i].state == DEPARTED -> receive(i)
+	:: c[i].state == FREE && head < END -> admit(i)
 	:: true
-	fi;
-	k = 0; n = 0; left = 0; budget = 0
+	fi
 }
 
-inline write_to(i) {
-	if
-	:: c[i].state == OPEN || c[i].state == CLOSING -> flush(i)
-	:: else
-	fi;
-	k = 0; n = 0; left = 0
-}
-
-inline check() {
-	/* a client that reads has all; the others together delay the room no
-	   longer than its patience, after which all who did so are gone */
-	assert(c[0].state != OPEN || c[0].cursor == head);
-	assert(waited <= PATIENCE);
-	assert(!congested || patience > 0)
-}
-
-inline run_once() {
-	for (j : 0 .. N - 1) {
-		atomic { write_to(j) }
-	}
-	atomic {
-		settle_congestion();
-		for (i : 0 .. N - 1) {
-			if
-			:: c[i].state == DEAD || c[i].last -> entry_free(i)
-			:: else
-			fi
-		}
-		check();
-		i = 0;
-		j = 0
-	}
-	/* poll() */
-	for (j : 0 .. N - 1) {
-		atomic { handle_events(j) }
-	}
-	atomic {
-		if
-		:: tick()
-		:: true
-		fi;
-		i = 0;
-		j = 0
-	}
-}
-
+/* The passes of the loop. */
 active proctype server() {
 	for (i : 0 .. N - 1) {
 		c[i].state = FREE
 	};
-	i = 0;
 	do
-	:: run_once()
+	:: atomic {
+		if
+		:: MISTAKE != 5 -> save_messages()
+		:: else
+		fi;
+		if
+		:: PINGS > 0 -> /* a heartbeat */
+			for (i : 0 .. N - 1) {
+				if
+				:: c[i].state == OPEN -> make_due(i)
+				:: else
+				fi
+			}
+		:: true
+		fi;
+		slowest = head;
+		i = 0
+	   };
+	   for (j : 0 .. N - 1) {
+		atomic { visit(j) }
+	   };
+	   atomic { end_congestion(); advance_clock(); j = 0; i = 0 };
+	   for (j : 0 .. N - 1) {
+		atomic { handle_events(j) }
+	   };
+	   atomic { j = 0 }
 	od
 }

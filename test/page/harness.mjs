@@ -9,7 +9,6 @@ import {setTimeout as delay} from "node:timers/promises";
 import axe from "axe-core";
 import {BROWSER, startBrowser} from "./browsers.mjs";
 
-export {BROWSER};
 export const CHAT = process.env.CHAT ?? new URL("../../chat", import.meta.url).pathname;
 export const WAIT = Number(process.env.WAIT ?? 45e3);  // ms that anything may take before a test fails
 
@@ -21,9 +20,8 @@ let shared;                 // the browser of all people who have no other
 after(async () => { await (await shared)?.close(); });
 
 // A test, after which all that it has started ends; no page may have failed.
-// skip: the sentence that says why it is not run, if so.
-export function test(name, body, {skip = false} = {}) {
-	nodeTest(name, {timeout: 4 * WAIT, skip}, async () => {
+export function test(name, body) {
+	nodeTest(name, {timeout: 4 * WAIT}, async () => {
 		try {
 			await body();
 			for (const page of pages)
@@ -36,9 +34,6 @@ export function test(name, body, {skip = false} = {}) {
 }
 
 export function afterTest(end) { ends.push(end); }
-
-// Why a test is not run, if it needs what only some browsers' protocols can do.
-export const onlyIn = (browsers, why) => ({skip: browsers.includes(BROWSER) ? false : why});
 
 // ---- Servers and lines ----
 export async function startChat(...options) {
@@ -115,7 +110,7 @@ async function prepare(page, options) {
 	page.on("console", m => { if (m.type() === "error") note(m.text()); });
 	pages.add(page);
 	await page.setViewport(options.viewport ?? {width: 480, height: 640});
-	if (options.scheme)
+	if (options.scheme && BROWSER === "chromium")  // others cannot be told
 		await page.emulateMediaFeatures([{name: "prefers-color-scheme", value: options.scheme}]);
 	if (options.login)
 		await page.authenticate(options.login);
@@ -152,17 +147,6 @@ export async function openTab(page, url, options = {}) {
 	await prepare(tab, options);
 	await tab.goto(url);
 	return tab;
-}
-
-// The same window twice, as the browser's "Duplicate" makes it: what is kept for
-// a window is copied.
-export async function duplicate(page) {
-	const opened = new Promise(done => page.once("popup", done));
-	await page.evaluate(() => { window.open(location.href, "", "popup"); });
-	const copy = await opened;
-
-	copy.leave = async () => { if (pages.delete(copy)) await copy.close(); };
-	return await prepare(copy, {});
 }
 
 // A browser with other settings, for one test.
@@ -203,7 +187,7 @@ export async function until(page, question, ...args) {
 			return answer;
 		if (Date.now() > end)
 			assert.fail(`In vain: ${question} (${args.join(", ")}); the page shows: ${
-				await page.evaluate(() => document.body.innerText)}`);
+				(await page.evaluate(() => document.body.innerText)).slice(0, 2000)}`);
 		await delay(20);
 	}
 }
@@ -227,7 +211,7 @@ export async function see(page, text, selector = "body") {
 }
 
 // Waits until a page is in the room, with n people, if given.
-export const seePeople = (page, n) => see(page, new RegExp(`^Connected · ${n ?? "\\d+"} p`), "#words");
+export const seePeople = (page, n) => see(page, new RegExp(`^${n ?? "\\d+"} online$`), "#words");
 export const seeLost = page => see(page, /Trying again in \d+\ss/, "#status");
 
 // The texts of the elements.
@@ -256,6 +240,12 @@ export async function texts(page, last) {
 export async function notes(page) {
 	return (await list(page, "#list li.note")).filter(text => !/\d{4}$/.test(text));
 }
+
+// Where the elements are, in CSS pixels.
+export const boxes = (page, selector) => page.evaluate(s => Array.from(document.querySelectorAll(s), e => {
+	const {left, right, top, bottom, width, height} = e.getBoundingClientRect();
+	return {left, right, top, bottom, width, height};
+}), selector);
 
 // What is wider than its place.
 export const sideways = (page, parts = "html, main, form, header, li") => page.evaluate(selector =>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What everybody does with the page, in Chromium, Firefox ESR and WebKitGTK.
 import assert from "node:assert/strict";
-import {count, fill, line, list, person, say, sayRaw, see, seeLost, seePeople, shaped, startChat, test, texts, until,
-	value} from "./harness.mjs";
+import {mkdtempSync, rmSync} from "node:fs";
+import {afterTest, count, fill, line, list, notes, person, press, say, sayRaw, see, seeLost, seePeople, shaped, startChat, test,
+	texts, until, value, visible} from "./harness.mjs";
 
 const NOON = Date.parse("2026-11-20T12:00:00");
 
@@ -40,23 +41,69 @@ test("a person who comes later sees the last 100 messages, then the live ones", 
 			 [...Array.from({length: 100}, (_, i) => `number ${i + 20}`), "live"]);
 });
 
-for (const signal of ["SIGTERM", "SIGKILL"])
-test(`a server that comes back after ${signal} finds everybody, with what they have said`, async () => {
-	const chat = await startChat();
-	const ann = await person(chat.url, "Ann");
-	const bob = await person(chat.url, "Bob");
+// A clean stop ends no count of messages, a kill does. Only machines' texts, which
+// nothing tells apart, may then come again.
+for (const [signal, note, shown] of [["SIGTERM", [], ["21.5", "before"]],
+	["SIGKILL", ["The room was restarted here."], ["21.5", "before", "21.5"]]])
+	test(`after ${signal} and a start with the same file nobody's words are lost, or shown twice`, async () => {
+		const folder = mkdtempSync("/tmp/chat-test-"), options = ["-f", `${folder}/messages`];
+		const chat = await startChat(...options);
+		const ann = await person(chat.url, "Ann"), bob = await person(chat.url, "Bob");
 
-	await say(ann, "before");
-	await texts(bob, "before");
-	await chat.stop(signal);
-	await seeLost(ann);
-	await say(ann, "meanwhile");
-	await say(bob, "me too");
-	await startChat("-p", chat.port);
-	for (const page of [ann, bob]) {
-		await texts(page, "meanwhile");
-		assert.deepEqual((await texts(page, "me too")).sort(), ["before", "me too", "meanwhile"]);
+		afterTest(() => rmSync(folder, {recursive: true}));
+		await sayRaw(ann, chat.url, "21.5");
+		await texts(ann, "21.5");
+		await say(ann, "before");
+		await texts(bob, "before");
+		await chat.stop(signal);
+		await seeLost(ann);
+		await seeLost(bob);
+		await say(bob, "meanwhile");
+		await startChat(...options, "-p", chat.port);
+		await texts(bob, "meanwhile");
+		for (const page of [ann, bob]) {
+			assert.deepEqual(await texts(page, "meanwhile"), [...shown, "meanwhile"]);
+			assert.deepEqual(await notes(page), note);
+		}
+		assert.deepEqual(await list(ann, "#list li.mine p"), ["before"]);
+		await ann.reload();
+		assert.deepEqual(await texts(ann, "meanwhile"), ["21.5", "before", "meanwhile"]);
+	});
+
+test("a draft that grows and shrinks while others talk does not stop the list from following", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+	const distance = () => ann.evaluate(() => {
+		const {scrollHeight, scrollTop, clientHeight} = document.getElementById("room");
+		return scrollHeight - scrollTop - clientHeight;
+	});
+	let said = 0;
+	const follows = async step => {
+		await sayRaw(ann, chat.url, `number ${++said}`);
+		await texts(ann, `number ${said}`);
+		assert.ok(await distance() < 2, `${await distance()} px from the end ${step}`);
+		assert.equal(await visible(ann, "#news"), false);
+	};
+
+	await sayRaw(ann, chat.url, ...Array.from({length: 60}, (_, i) => `line ${i}`), "end");
+	await texts(ann, "end");
+	await press(ann, "#text", "a");
+	for (let row = 2; row < 9; row++) {
+		await ann.keyboard.down("Shift");
+		await ann.keyboard.press("Enter");
+		await ann.keyboard.up("Shift");
+		await ann.keyboard.type("a");
+		assert.ok(await distance() < 2, `${await distance()} px from the end in row ${row}`);
+		await follows(`after row ${row}`);
 	}
+	for (let row = 8; row > 4; row--) {
+		for (const key of ["Backspace", "Backspace"])
+			await ann.keyboard.press(key);
+		await follows(`back in row ${row}`);
+	}
+	await ann.keyboard.press("Enter");
+	await until(ann, () => document.getElementById("text").value === "");
+	await follows("when it is sent");
 });
 
 test("what is typed but not sent, and what is not sent yet, survive a reload", async () => {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What the page does for its users, in Chromium and in Firefox ESR.
+// What the page does for its users.
 import assert from "node:assert/strict";
-import {mkdtempSync, readFileSync, rmSync} from "node:fs";
-import {networkInterfaces} from "node:os";
-import {BROWSER, clock, count, fill, hide, line, list, look, onlyIn, person, press, say, sayRaw, see, seeLost, seePeople,
-	shaped, sideways, startChat, style, test, texts, until, value, violations, visible} from "./harness.mjs";
+import {readFileSync} from "node:fs";
+import {clock, count, fill, hide, line, list, look, person, press, say, sayRaw, see, seeLost, seePeople,
+	shaped, sideways, startChat, test, texts, until, value, violations, visible} from "./harness.mjs";
 
 const NOON = Date.parse("2026-11-20T12:00:00");
 
@@ -17,8 +16,8 @@ test("a cut connection loses nothing and shows nothing twice", async () => {
 
 	await say(ann, "one");
 	await texts(bob, "one");
-	await sayRaw(bob, chat.url, "plain", "plain", [1, 2, 255]);
-	await texts(bob, "Binary data: 01 02 ff");
+	await sayRaw(bob, chat.url, "plain", "plain", [1, 2, 255], [...Buffer.from("21.5 °C")]);
+	await texts(bob, "21.5 °C");
 	await say(bob, "two");
 	await texts(ann, "two");
 	wire.cut();
@@ -34,40 +33,11 @@ test("a cut connection loses nothing and shows nothing twice", async () => {
 	await until(bob, () => Array.from(document.querySelectorAll("#list p"))
 		.filter(p => p.textContent === "said offline").length === 2);
 	await say(bob, "end");
-	const want = ["one", "plain", "plain", "Binary data: 01 02 ff", "two", "plain", "three",
+	const want = ["one", "plain", "plain", "Binary data: 01 02 ff", "21.5 °C", "two", "plain", "three",
 		      "said offline", "said offline", "end"];
 	assert.deepEqual(await texts(bob, "end"), want);
 	assert.deepEqual(await texts(ann, "end"), want);
 	assert.doesNotMatch((await list(ann, "#list li.note")).join(), /miss/);
-});
-
-for (const signal of ["SIGTERM", "SIGKILL"])
-test(`with -f, what was said before ${signal} is there after it, once`, async () => {
-	const folder = mkdtempSync("/tmp/chat-test-");
-	const options = ["-f", `${folder}/messages`];
-	let chat = await startChat(...options);
-	const ann = await person(chat.url, "Ann");
-	const bob = await person(chat.url, "Bob");
-
-	await sayRaw(ann, chat.url, "plain", "plain");
-	await texts(ann, "plain");
-	await say(ann, "before");
-	await texts(bob, "before");
-	for (const [page, words] of [[ann, "Ann meanwhile"], [bob, "Bob meanwhile"]]) {
-		await chat.stop(signal);
-		await seeLost(page);
-		await say(page, words);
-		chat = await startChat(...options, "-p", chat.port);
-		await texts(ann, words);
-		await texts(bob, words);
-	}
-	await say(ann, "after");
-	const carl = await person(chat.url, "Carl");
-	await bob.reload();
-	for (const page of [ann, bob, carl])
-		assert.deepEqual(await texts(page, "after"),
-				 ["plain", "plain", "before", "Ann meanwhile", "Bob meanwhile", "after"]);
-	rmSync(folder, {recursive: true});
 });
 
 test("a message that got through before the cut is not said again, not even after a reload", async () => {
@@ -90,36 +60,6 @@ test("a message that got through before the cut is not said again, not even afte
 	assert.deepEqual(await texts(bob, "end"), ["once", "twice", "end"]);
 	assert.equal(await count(ann, "#list li.mine"), 2);
 	assert.equal(await count(ann, "#unsent li"), 0);
-});
-
-test("5,000 messages are taken in few strokes, and 1,000 kept", async () => {
-	const chat = await startChat("-l", "0", "-n", "1000");
-	const ann = await person(chat.url, "Ann");
-	const bob = await person(chat.url, "Bob");
-	const layouts = async () => BROWSER === "chromium" ? (await ann.metrics()).LayoutCount : 0;
-	const before = await layouts();
-
-	for (let k = 0; k < 5; k++)
-		await sayRaw(bob, chat.url, ...Array.from({length: 1000}, (_, i) =>
-			shaped(`Person ${i % 7}`, `message ${k * 1000 + i}`, NOON + k * 86400e3 + i * 60e3)));
-	await texts(ann, "message 4999");
-	assert.ok(await count(ann, "#list li") <= 1000);
-	const strokes = await layouts() - before;
-	assert.ok(strokes < 2500, `${strokes} layouts`);
-});
-
-test("ten people talk, and all read the same", async () => {
-	const chat = await startChat();
-	const people = await Promise.all(Array.from({length: 10}, (_, i) => person(chat.url, `P${i}`)));
-
-	await seePeople(people[0], 10);
-	for (let round = 0; round < 3; round++)
-		await Promise.all(people.map((p, i) => say(p, `${round} from ${i}`)));
-	for (const p of people)
-		await until(p, () => document.querySelectorAll("#list p").length === 30);
-	const order = await list(people[0], "#list p");
-	for (const p of people)
-		assert.deepEqual(await list(p, "#list p"), order);
 });
 
 // ---- What others say ----
@@ -162,8 +102,7 @@ test("odd names, ids, letters and lengths break nothing", async () => {
 	await seePeople(ann);
 	const lengths = (await list(ann, "#list b")).map(name => [...name].length);
 	assert.ok(Math.max(...lengths) <= 40);
-	if (BROWSER === "chromium")
-		assert.deepEqual(await violations(ann), []);
+	assert.deepEqual(await violations(ann), []);
 });
 
 test("days are told apart, and messages of one person stand together", async () => {
@@ -199,33 +138,6 @@ test("links to the web can be followed, and nothing else", async () => {
 	assert.match((await list(ann, "#list p"))[0], /^see .*#d, http.* or HTTP:\/\/x\.example\.$/);
 });
 
-test("an address keeps its own brackets, and no others", async () => {
-	const chat = await startChat("-l", "0");
-	const ann = await person(chat.url, "Ann");
-	const words = [
-		["https://x.example/wiki/C_(language)", "https://x.example/wiki/C_(language)"],
-		["(see https://x.example/C_(language)).", "https://x.example/C_(language)"],
-		["(https://x.example/a_(b)_c!)", "https://x.example/a_(b)_c"],
-		["[https://x.example/], ok", "https://x.example/"],
-		["(https://x.example/a.)", "https://x.example/a"],
-		["https://x.example/" + "(".repeat(3000), "https://x.example/"],
-		["https://x.example/" + "!".repeat(3000), "https://x.example/"],
-	];
-
-	await sayRaw(ann, chat.url, ...words.map(([text]) => text), "end");
-	assert.deepEqual(await texts(ann, "end"), [...words.map(([text]) => text), "end"]);
-	assert.deepEqual(await list(ann, "#list a"), words.map(([, url]) => url));
-});
-
-test("a browser without URL.canParse shows links, too", async () => {
-	const chat = await startChat("-l", "0");
-	const ann = await person(chat.url, "Ann", {before: () => { delete URL.canParse; }});
-
-	await sayRaw(ann, chat.url, "see https://example.org/ or https://a:b:c", "end");
-	await texts(ann, "end");
-	assert.deepEqual(await list(ann, "#list a"), ["https://example.org/"]);
-});
-
 // ---- Writing ----
 test("a name is typed by keys, and Enter or Tab leaves its field", async () => {
 	const chat = await startChat();
@@ -243,9 +155,11 @@ test("a name is typed by keys, and Enter or Tab leaves its field", async () => {
 	await ann.keyboard.type("hello");
 	await ann.keyboard.press("Enter");
 	await texts(ann, "hello");
-	assert.deepEqual(await list(ann, "#list b"), ["Anna L"]);
+	const bob = await person(chat.url);
+	await texts(bob, "hello");
+	assert.deepEqual(await list(bob, "#list b"), ["Anna L"]);
 	await press(ann, "#name", "Tab");
-	assert.equal(await focused(), "log");
+	assert.equal(await focused(), "room");
 	await ann.reload();
 	await texts(ann, "hello");
 	assert.equal(await value(ann, "#name"), "Anna L");
@@ -270,30 +184,6 @@ test("Shift+Enter makes a line, blanks are not sent, too much is said so", async
 	assert.deepEqual(await texts(ann, "end"), ["first\nsecond", "end"]);
 });
 
-test("a name is asked for once, and kept", async () => {
-	const chat = await startChat();
-	const ann = await person(chat.url);
-	const focused = () => ann.evaluate(() => document.activeElement.id);
-
-	await seePeople(ann, 1);
-	assert.equal(await focused(), "name");
-	await ann.keyboard.press("Enter");
-	assert.equal(await focused(), "text");
-	await ann.keyboard.type("as a guest");
-	await ann.keyboard.press("Enter");
-	await texts(ann, "as a guest");
-	assert.match((await list(ann, "#list b"))[0], /^Guest [0-9a-f]{4}$/);
-	assert.equal(await focused(), "text");
-	await fill(ann, "#name", "Ann");
-	await say(ann, "as myself");
-	await texts(ann, "as myself");
-	assert.equal((await list(ann, "#list b"))[1], "Ann");
-	await ann.reload();
-	await texts(ann, "as myself");
-	assert.equal(await focused(), "text");
-	assert.equal(await value(ann, "#name"), "Ann");
-});
-
 test("Enter that ends an input method's composition does not send", async () => {
 	const chat = await startChat();
 	const ann = await person(chat.url, "Ann");
@@ -316,7 +206,7 @@ test("the limit is counted in bytes, and told before it is reached", async () =>
 	await fill(ann, "#text", "x".repeat(2000));
 	assert.equal(await too(), "");
 	await fill(ann, "#text", "\u20ac".repeat(1200));
-	assert.match(await too(), /^about \d+ characters left$/);
+	assert.match(await too(), /^\d+ bytes left$/);
 	await fill(ann, "#text", "\u20ac".repeat(1400));
 	const [, bytes] = (await too()).match(/^Too long by (\d+) bytes/);
 	// what fits exactly
@@ -355,91 +245,16 @@ test("a reader further up is not moved, but told of what is new", async () => {
 	});
 });
 
-test("the title counts what came while the page was hidden", async () => {
-	const chat = await startChat();
-	const ann = await person(chat.url, "Ann");
-	const bob = await person(chat.url, "Bob");
-	const title = await ann.title();
-
-	await say(bob, "seen");
-	await texts(ann, "seen");
-	await hide(ann);
-	assert.equal(await ann.title(), title);
-	await say(bob, "first");
-	await say(bob, "second");
-	await texts(ann, "second");
-	assert.equal(await ann.title(), `(2) ${title}`);
-	await look(ann);
-	await until(ann, t => document.title === t, title);
-});
-
-test("what is new is read out, what is old is not", async () => {
-	const chat = await startChat();
-	const ann = await person(chat.url, "Ann");
-
-	await say(ann, "old");
-	await texts(ann, "old");
-	// each text that enters the list, and whether it is read out
-	const bob = await person(chat.url, undefined, {before: () => {
-		const append = Element.prototype.append;
-		window.changes = [];
-		Element.prototype.append = function (...what) {
-			const items = what.flatMap(e => e instanceof DocumentFragment ? [...e.children] : e);
-			append.apply(this, what);
-			if (this.id === "list" && items.length)
-				changes.push([items.at(-1).querySelector("p")?.textContent, document.getElementById("log").ariaBusy]);
-		};
-	}});
-	await texts(bob, "old");
-	await seePeople(bob, 2);
-	await say(ann, "new");
-	await texts(bob, "new");  // what comes at once enters the list together
-	await say(bob, "my own");
-	await texts(bob, "my own");
-	assert.deepEqual(await bob.evaluate(() => changes), [["old", "true"], ["new", "false"], ["my own", "false"]]);
-	assert.equal(await bob.evaluate(() => document.querySelector("[role=log]").ariaLabel), "Messages");
-});
-
 // ---- The connection ----
-test("works behind a path prefix", async () => {
-	const chat = await startChat();
-	const wire = await line({room: chat.port});
-	const ann = await person(`${wire.url}room/`, "Ann");
-
-	await say(ann, "through the proxy");
-	await texts(ann, "through the proxy");
-});
-
-const loopback6 = Object.values(networkInterfaces()).flat().some(i => i.address === "::1");
-
-test("works at an address of IPv6", async () => {
-	const chat = await startChat("-a", "::1");
-	const ann = await person(chat.url, "Ann");
-
-	assert.match(chat.url, /^http:\/\/\[::1\]:\d+\/$/);
-	await say(ann, "over IPv6");
-	await texts(ann, "over IPv6");
-}, {skip: loopback6 ? false : "this machine has no IPv6"});
-
-test("a server that is shut down says so", async () => {
-	const chat = await startChat();
-	const ann = await person(chat.url, "Ann");
-
-	await chat.stop();
-	await see(ann, /^The server was shut down\. Trying again in \d+\ss$/, "#status");
-	await startChat("-p", chat.port);
-	await seePeople(ann, 1);
-});
-
 test("a dead connection is noticed by its silence", async () => {
 	const chat = await startChat("-t", "25");
 	const ann = await person(chat.url, "Ann", {clock: true});
 
 	chat.pause();
 	await clock.forward(ann, 59e3);
-	assert.match((await list(ann, "#words"))[0], /^Connected · 1 p/);
+	assert.match((await list(ann, "#words"))[0], /^1 online$/);
 	await clock.forward(ann, 2e3);
-	await see(ann, /Connection lost|Connecting/, "#words");
+	await see(ann, "Connection lost", "#words");
 	chat.resume();
 	await clock.forward(ann, 60e3);
 	await seePeople(ann);
@@ -455,17 +270,18 @@ test("a connection that does not come up is given up", async () => {
 	await seeLost(ann);
 	wire.mend();
 	await clock.forward(ann, 1e3);
-	await see(ann, "Connecting…", "#words");
+	await see(ann, /Trying again…$/, "#status");
 	await clock.forward(ann, 9e3);
-	assert.equal((await list(ann, "#words"))[0], "Connecting…");
+	assert.match((await list(ann, "#status"))[0], /Trying again…$/);
 	await clock.forward(ann, 2e3);
-	await see(ann, "Connection lost", "#words");
+	await seeLost(ann);
 	chat.resume();
 	await clock.forward(ann, 60e3);
 	await seePeople(ann);
 });
 
 for (const [name, happens] of [
+	["sending something", page => say(page, "hello")],
 	["coming back online", page => page.evaluate(() => dispatchEvent(new Event("online")))],
 	["being looked at again", async page => { await hide(page); await look(page); }],
 	["coming back from the cache", page =>
@@ -492,7 +308,7 @@ test("a page that was out of sight for long does not trust its connection", asyn
 	await hide(ann);
 	await clock.sleep(ann, 3600e3);
 	await look(ann);
-	await see(ann, "Connecting…", "#words");
+	await see(ann, "Connection lost", "#words");
 	chat.resume();
 	await seePeople(ann);
 });
@@ -532,7 +348,7 @@ for (const scheme of ["light", "dark"]) test(`axe finds nothing in ${scheme}, in
 	await seeLost(ann);
 	await say(ann, "unsent");
 	assert.deepEqual(await violations(ann), [], "disconnected");
-}, onlyIn(["chromium"], "axe judges the same page in one browser"));
+});
 
 test("nothing is wider than a small screen, and nothing too small to touch", async () => {
 	const chat = await startChat("-l", "0");

@@ -7,7 +7,8 @@ import {readFileSync} from "node:fs";
 import {createServer} from "node:http";
 import {afterTest} from "./harness.mjs";
 
-const PAGE = readFileSync(process.env.PAGE ?? new URL("../../index.html", import.meta.url));
+export const PAGE = readFileSync(process.env.PAGE ?? new URL("../../index.html", import.meta.url), "utf8");
+export const BINARY = 0x82;
 const TEXT = 0x81, CLOSE = 0x88;  // FIN and opcode
 
 function frame(first, payload) {
@@ -26,19 +27,18 @@ function unframe(data) {
 	return [data[0], data.subarray(at + 4, at + 4 + n).map((byte, i) => byte ^ data[at + i % 4]), data.subarray(at + 4 + n)];
 }
 
-// status: what a handshake is answered; etag: that of the page; keep: so many
-// messages are the history; notices: whether it says any; relays: whether it says
-// what it hears.
+// status: what a handshake is answered; keep: so many messages are the history;
+// notices: whether it says any; relays: whether it says what it hears.
 export async function startPuppet(settings = {}) {
 	const sockets = new Set();
 	const puppet = {
-		status: 101, etag: undefined, keep: 100, notices: true, relays: true, open: true,
+		status: 101, page: PAGE, keep: 100, notices: true, relays: true, open: true,
 		since: 1767225600, heartbeat: 25, max: 4096,
 		messages: [],   // all that was said
 		heard: [],      // what clients have sent
 		joined: 0,      // handshakes so far
 		...settings,
-		raw(text) { for (const socket of sockets) socket.write(frame(TEXT, Buffer.from(text))); },
+		raw(text, first = TEXT) { for (const socket of sockets) socket.write(frame(first, Buffer.from(text))); },
 		say(...texts) { for (const text of texts) { puppet.messages.push(text); puppet.raw(text); } },
 		notice(more) {
 			const {since, heartbeat, max, messages} = puppet;
@@ -58,9 +58,8 @@ export async function startPuppet(settings = {}) {
 	const server = createServer((request, response) => {
 		if (!puppet.open)
 			return request.socket.destroy();
-		response.writeHead(200, {"Content-Type": "text/html; charset=utf-8", Connection: "close",
-					 ...puppet.etag && {ETag: puppet.etag}});
-		response.end(request.method === "HEAD" ? "" : PAGE);
+		response.writeHead(200, {"Content-Type": "text/html; charset=utf-8", Connection: "close"});
+		response.end(puppet.page);
 	});
 
 	server.on("upgrade", (request, socket) => {

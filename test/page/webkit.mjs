@@ -28,9 +28,7 @@ async function freePort() {
 
 // A page in a browser of its own, since a driver has one session.
 async function openPage(env) {
-	const port = await freePort();
-	const driver = spawn("WebKitWebDriver", ["-p", port], {env, stdio: "ignore"});
-	let session = "";
+	let port, driver, session = "";
 
 	async function call(method, path, body) {
 		const answer = await fetch(`http://127.0.0.1:${port}${path}`, {method, body: body && JSON.stringify(body)});
@@ -43,9 +41,14 @@ async function openPage(env) {
 	const type = actions => ask("POST", "/actions", {actions: [{type: "key", id: "keyboard", actions}]});
 	const down = key => ({type: "keyDown", value: KEYS[key] ?? key}), up = key => ({...down(key), type: "keyUp"});
 
-	process.on("exit", () => driver.kill());
-	while (!await call("GET", "/status").catch(() => null))
-		await delay(20);
+	// somebody else may take the port before the driver does, which then ends
+	do {
+		port = await freePort();
+		driver = spawn("WebKitWebDriver", ["-p", port], {env, stdio: "ignore"});
+		while (driver.exitCode === null && !await call("GET", "/status").catch(() => null))
+			await delay(20);
+	} while (driver.exitCode !== null);
+	process.setMaxListeners(0).on("exit", () => driver.kill());
 	const {sessionId} = await call("POST", "/session", {capabilities: {alwaysMatch: {
 		browserName: "MiniBrowser", timeouts: {script: 60e3},
 		"webkitgtk:browserOptions": {binary: miniBrowser(), args: ["--automation"]}}}});

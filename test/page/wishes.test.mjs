@@ -1,11 +1,338 @@
 // SPDX-License-Identifier: MIT
-// What people missed most: a household, a class, a workshop with a board.
+// What users once missed in the page, or met with.
 import assert from "node:assert/strict";
-import {BROWSER, count, fill, hide, line, list, look, openTab, person, press, say, sayRaw, see, seeLost, seePeople, shaped,
-	startChat, style, test, texts, until, value, violations, visible} from "./harness.mjs";
-import {startPuppet} from "./puppet.mjs";
+import {boxes, clock, count, eventually, fill, hide, line, list, look, person, press, say, sayRaw, see, seeLost,
+	seePeople, shaped, startChat, style, test, texts, until, value, violations, visible} from "./harness.mjs";
+import {PAGE, startPuppet} from "./puppet.mjs";
 
 const NOON = Date.parse("2026-11-20T12:00:00");
+
+// ---- Trouble ----
+test("while a server is gone nothing in the header moves, and each truth is told once", async () => {
+	const puppet = await startPuppet();
+	const ann = await person(puppet.url, "Ann", {viewport: {width: 1100, height: 700}, clock: true});
+	const places = async () => [await boxes(ann, "header"), await boxes(ann, "#name")];
+	const before = await places();
+
+	await ann.evaluate(() => {
+		window.told = [];
+		new MutationObserver(() => told.push(document.getElementById("words").textContent))
+			.observe(document.getElementById("words"), {childList: true, characterData: true, subtree: true});
+	});
+	puppet.status = 503;
+	puppet.close(1001);
+	for (let tries = 0; tries < 4; tries++) {
+		await see(ann, /^.?The server stopped\. Trying again in \d+ s$/, "#status.wrong");
+		assert.deepEqual(await places(), before);
+		await clock.forward(ann, 31e3);
+		assert.deepEqual(await places(), before);
+	}
+	// a sign and a weight tell it as well as the colour
+	const sign = () => ann.evaluate(() => getComputedStyle(document.getElementById("status"), "::before").content);
+	assert.match(await sign(), /⚠/);
+	assert.equal(await style(ann, "#status", "fontWeight"), "600");
+	puppet.status = 101;
+	await clock.forward(ann, 31e3);
+	await seePeople(ann, 1);
+	assert.doesNotMatch(await sign(), /⚠/);
+	assert.deepEqual(await places(), before);
+	assert.deepEqual(await ann.evaluate(() => told), ["The server stopped", "1 online"]);
+});
+
+test("what is still unsent can be taken back", async () => {
+	const chat = await startChat();
+	const wire = await line(chat.port);
+	const ann = await person(wire.url, "Ann");
+
+	wire.cut();
+	await seeLost(ann);
+	for (const text of ["first", "a mistake", "last"])
+		await say(ann, text);
+	await fill(ann, "#text", "my draft");
+	await ann.evaluate(() => document.querySelectorAll("#unsent button")[1].click());
+	assert.equal(await value(ann, "#text"), "a mistake\nmy draft");
+	wire.mend();
+	assert.deepEqual(await texts(ann, "last"), ["first", "last"]);
+});
+
+// ---- Browsers ----
+test("a browser that cannot run the script shows a line that says so, and nothing else", async () => {
+	for (const [page, before] of [[PAGE.replace("let socket", "let @socket"), () => {}], [PAGE, () => { delete window.ResizeObserver; }]]) {
+		const puppet = await startPuppet({page});
+		const ann = await person(puppet.url, undefined, {before});
+
+		await see(ann, "a browser of the year 2020 or later", "#old");
+		assert.doesNotMatch(await ann.evaluate(() => document.body.innerText), /Connecting|online/);
+		ann.errors.length = 0;
+	}
+	const puppet = await startPuppet();
+	const ann = await person(puppet.url);
+	await seePeople(ann, 1);
+	assert.equal(await count(ann, "#old"), 0);
+});
+
+test("nothing newer than 2020 is needed", async () => {
+	const chat = await startChat();
+	const ann = await person(chat.url, "Ann", {before: () => {
+		for (const one of [Array, String, Int8Array])
+			for (const name of ["at", "replaceAll", "findLast", "toSorted", "toReversed", "isWellFormed"])
+				delete one.prototype[name];
+		for (const name of ["replaceChildren", "ariaBusy", "ariaInvalid", "ariaExpanded"])
+			delete Element.prototype[name];
+		for (const name of ["BigUint64Array", "structuredClone", "AggregateError", "WeakRef", "BroadcastChannel"])
+			delete window[name];
+		delete Object.hasOwn;
+		delete URL.canParse;
+		delete crypto.randomUUID;
+		const Format = Intl.DateTimeFormat;
+		Intl.DateTimeFormat = function (locale, {timeStyle, dateStyle, ...options}) { return new Format(locale, options); };
+	}});
+
+	await sayRaw(ann, chat.url, shaped("Bob", "look: https://example.org/\n```\ncode\n```", NOON), shaped("Bob", "many\n".repeat(200), NOON), "21.5");
+	await say(ann, "hello");
+	await see(ann, "hello", "#list li.mine");
+	assert.match(await ann.evaluate(() => document.querySelector("#list time").textContent), /12.00/);
+	await ann.evaluate(() => document.querySelector("#list li > button").click());
+	await see(ann, "Show less");
+	assert.equal(await ann.evaluate(() => document.getElementById("log").getAttribute("aria-busy")), "false");
+});
+
+// ---- The field ----
+test("a file that is pasted or dropped is refused in words, and a text is not", async () => {
+	const chat = await startChat();
+	const ann = await person(chat.url, "Ann");
+	const give = (type, ...what) => ann.evaluate((name, all) => {
+		const data = new DataTransfer();
+		for (const one of all)
+			data.items.add(one === "file" ? new File(["x"], "x.png", {type: "image/png"}) : "words", ...one === "file" ? [] : ["text/plain"]);
+		// Firefox makes no ClipboardEvent with data
+		const event = Object.assign(new Event(name, {bubbles: true, cancelable: true}),
+			{[name === "paste" ? "clipboardData" : "dataTransfer"]: data});
+		document.getElementById("room").dispatchEvent(event);
+		return event.defaultPrevented;
+	}, type, what);
+
+	for (const type of ["paste", "dragover", "drop"]) {
+		assert.equal(await give(type, "text"), false);
+		assert.deepEqual(await list(ann, "#left"), [""]);
+		assert.equal(await give(type, "file"), true);
+		await see(ann, "Only text can be sent", "#left.wrong");
+		await fill(ann, "#text", "");
+	}
+	assert.equal(await give("paste", "text", "file"), false);
+});
+
+test("a click on a name addresses the person, behind a draft as well", async () => {
+	const chat = await startChat();
+	const ann = await person(chat.url, "Ann");
+
+	await sayRaw(ann, chat.url, shaped("Bob", "hello", NOON));
+	await texts(ann, "hello");
+	for (const [draft, want] of [["", "@Bob "], ["Hello", "Hello @Bob "], ["I ask ", "I ask @Bob "]]) {
+		await fill(ann, "#text", draft);
+		await ann.click("#list b button");
+		assert.equal(await value(ann, "#text"), want);
+		assert.equal(await ann.evaluate(() => document.activeElement.id), "text");
+	}
+	assert.equal(await ann.evaluate(() => document.getElementById("text").getAttribute("enterkeyhint")), "send");
+});
+
+// ---- The list ----
+test("Tab goes from the name over the people in the list to the field, with a stop for each and one for the list", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann", {viewport: {width: 800, height: 400}});
+	const focused = () => ann.evaluate(() => {
+		const e = document.activeElement, {width, height} = e.getBoundingClientRect(), {outlineStyle} = getComputedStyle(e);
+		return [e.id || e.textContent, width > 20 && height > 20, outlineStyle !== "none"];
+	});
+	const walk = ["sound", "room", "Bob", "https://example.org/", "Eve", "Show all", "text"];
+
+	await sayRaw(ann, chat.url, shaped("Bob", "one", NOON), shaped("Bob", "see https://example.org/", NOON + 1), "21.5",
+		     shaped("Eve", "many\n".repeat(200), NOON + 2));
+	await see(ann, "Show all");
+	await press(ann, "#name", "Tab");
+	for (const [i, name] of walk.entries()) {
+		const [shown, ...seen] = await focused();
+		assert.deepEqual([shown, ...name === "https://example.org/" ? [true, true] : seen], [name, true, true]);
+		if (name === "Show all") {
+			const state = () => ann.evaluate(() => [document.activeElement.textContent, document.activeElement.getAttribute("aria-expanded")]);
+			assert.deepEqual(await state(), ["Show all", "false"]);
+			await ann.keyboard.press("Enter");
+			assert.deepEqual(await state(), ["Show less", "true"]);
+			assert.ok((await boxes(ann, "#list li:last-child"))[0].height > 3000);
+			await ann.keyboard.press("Enter");
+			assert.deepEqual(await state(), ["Show all", "false"]);
+			assert.ok((await boxes(ann, "#list li:last-child"))[0].height < 800);
+		}
+		if (i < walk.length - 1)
+			await ann.keyboard.press("Tab");
+	}
+	assert.deepEqual(await violations(ann), []);
+});
+
+test("to select a word, or part of two messages, changes nothing and copies what is marked", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+	const heights = () => boxes(ann, "#list li");
+
+	await sayRaw(ann, chat.url, shaped("Bob", "alpha beta", NOON), shaped("Bob", "gamma delta", NOON + 1));
+	await texts(ann, "gamma delta");
+	const before = await heights();
+	const [first, second] = await boxes(ann, "#list p");
+	await ann.mouse.click(first.left + 20, first.top + 10, {count: 2});
+	assert.equal(await ann.evaluate(() => String(getSelection())), "alpha");
+	assert.deepEqual(await heights(), before);
+	await ann.mouse.click(second.left + 300, second.top + 10);
+	assert.deepEqual(await heights(), before);
+	const copied = await ann.evaluate(() => new Promise(done => {
+		const [a, b] = document.querySelectorAll("#list p"), range = document.createRange();
+		range.setStart(a.firstChild, 6);
+		range.setEnd(b.firstChild, 5);
+		getSelection().removeAllRanges();
+		getSelection().addRange(range);
+		document.oncopy = event => setTimeout(() => done([event.defaultPrevented, String(getSelection())]));
+		document.execCommand("copy");
+	}));
+	assert.equal(copied[0], false);
+	assert.match(copied[1], /^beta[^]*gamma$/);
+});
+
+test("names without a visible letter are Anonymous", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+
+	await sayRaw(ann, chat.url, ...["", "  ", "\u200b\u2060", "李", "🦊", "?"].map((name, i) => shaped(name, `${i}`, NOON + i)));
+	await texts(ann, "5");
+	assert.deepEqual(await list(ann, "#list b"), ["Anonymous", "李", "🦊", "?"]
+		.flatMap(name => name === "Anonymous" ? Array(3).fill(name) : name));
+});
+
+test("my name in scripts without spaces is found, and one of a letter only after @", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+	const called = [];
+	let i = 0;
+
+	for (const [name, text, other] of [["田中", "田中さん、おはよう", "中田さん"], ["สมชาย", "คุณสมชายครับ", "คุณ"], ["I", "hi @I!", "I am"],
+		["a.b", "hi a.b!", "hi axb!"], ["C++", "ask C++ now", "ask D now"], ["Zoë", "Zoë?", "Zoëlle"], ["[a-z]", "hello [a-z]", "hello q"]]) {
+		await fill(ann, "#name", name);
+		await sayRaw(ann, chat.url, shaped("Bob", other, NOON + i++), shaped("Bob", text, NOON + i++));
+		await texts(ann, text);
+		called.push(text);
+		assert.deepEqual(await list(ann, "#list li.named p"), called, name);
+	}
+});
+
+// ---- Mine ----
+test("what this browser keeps has a bound, and after a reload the last 200 messages are still mine", async () => {
+	const puppet = await startPuppet({keep: 300});
+	const ann = await person(puppet.url, "Ann");
+	const stored = () => ann.evaluate(() => Object.entries(localStorage).join("").length);
+
+	for (const [from, to] of [[0, 205], [205, 230]]) {
+		await ann.evaluate((first, end) => {
+			const field = document.getElementById("text");
+			for (let i = first; i < end; i++) {
+				field.value = `mine ${i} ${"x".repeat(3000)}`;
+				field.dispatchEvent(new Event("input"));
+				document.getElementById("form").requestSubmit();
+			}
+		}, from, to);
+		await until(ann, n => document.querySelectorAll("#list li.mine").length === n, to);
+		assert.ok(await stored() < 10000, `${await stored()} characters`);
+	}
+	await ann.reload();
+	await see(ann, "mine 229", "#list li.mine");
+	assert.equal(await count(ann, "#list li.mine"), 200);
+});
+
+test("a forged id changes only where a message stands on the screen of its owner", async () => {
+	const puppet = await startPuppet({relays: false});
+	const ann = await person(puppet.url, "Ann");
+
+	await say(ann, "hello");
+	await eventually(() => puppet.heard.length === 1);
+	const message = JSON.parse(puppet.heard[0]);
+	puppet.say(JSON.stringify({...message, text: "forged"}));
+	await texts(ann, "forged");
+	// what is under way stays so until it is heard, and comes once
+	assert.deepEqual(await list(ann, "#unsent p"), ["hello"]);
+	puppet.say(puppet.heard[0], puppet.heard[0], JSON.stringify({...message, id: `${message.id}0`, text: "other id"}));
+	assert.deepEqual(await texts(ann, "other id"), ["forged", "hello", "other id"]);
+	assert.deepEqual(await list(ann, "#list li.mine p"), ["forged", "hello"]);
+	assert.deepEqual(await list(ann, "#unsent p"), []);
+});
+
+// ---- Looks ----
+test("the heading of a phone is one row, with an address and port in one piece", async () => {
+	const chat = await startChat();
+
+	for (const width of [390, 360]) {
+		const ann = await person(chat.url, "Ann", {viewport: {width, height: 844}});
+		await ann.evaluate(() => { document.getElementById("title").textContent = "192.168.1.5:8080"; });
+		const [[header], [input], [words], [title]] = [await boxes(ann, "header"), await boxes(ann, "#name"), await boxes(ann, "#words"), await boxes(ann, "#title")];
+		assert.ok(title.height < 25 && words.height < 25, `${title.height} and ${words.height} px high`);
+		assert.ok(header.height < 1.7 * input.height, `the header is ${header.height} px high, the field in it ${input.height}`);
+		assert.ok(title.right <= words.left && words.right <= input.left && input.right <= width);
+		await ann.leave();
+	}
+});
+
+test("title, words and field have one left edge, list and button one right edge, on a laptop and a phone on its side", async () => {
+	const chat = await startChat("-l", "0");
+
+	for (const viewport of [{width: 1100, height: 700}, {width: 667, height: 375}, {width: 390, height: 844}]) {
+		const ann = await person(chat.url, "Ann", {viewport});
+		await sayRaw(ann, chat.url, ...Array.from({length: 40}, (_, i) => shaped(`P${i}`, "text", NOON + i)), "21.5", shaped("Bob", "Ann?", NOON + 50));
+		await texts(ann, "Ann?");
+		await say(ann, "mine");
+		await see(ann, "mine", "#list li.mine");
+		const lefts = [...await boxes(ann, "#title, #text, #list li:not(.note, .mine) p")].map(box => Math.round(box.left));
+		assert.deepEqual([...new Set(lefts)].length, 1, String(lefts));
+		const [own, button] = [(await boxes(ann, "#list li.mine")).pop(), (await boxes(ann, "#form [type=submit]"))[0]];
+		assert.equal(Math.round(own.right), Math.round(button.right));
+		await fill(ann, "#text", "a\nb\nc\nd");
+		const [[field], [send]] = [await boxes(ann, "#text"), await boxes(ann, "#form [type=submit]")];
+		assert.equal(Math.round(field.bottom), Math.round(send.bottom));
+		await ann.leave();
+	}
+});
+
+test("an empty room says where others join, unless only this computer can", async () => {
+	const chat = await startChat();
+	const url = chat.url.replace("127.0.0.1", "room.localhost");
+	const ann = await person(url, "Ann"), bob = await person(chat.url);
+
+	await see(ann, `No messages yet. Others join at ${url}`, "#empty");
+	assert.equal(await see(bob, "No messages yet.", "#empty"), "No messages yet.");
+	await say(ann, "first");
+	await texts(bob, "first");
+	assert.equal(await visible(bob, "#empty"), false);
+});
+
+test("a mention has a ground and a bar, code has a ground, and I am You", async () => {
+	const chat = await startChat("-l", "0");
+
+	for (const scheme of ["light", "dark"]) {
+		const ann = await person(chat.url, "Ann", {scheme});
+		await sayRaw(ann, chat.url, shaped("Bob", "ann, try `ls -l` or\n```\nfor (;;)\n\tblink();\n```", NOON, scheme));
+		await see(ann, "blink", "#list li.named");
+		const [ground, left, top, code] = await ann.evaluate(() => {
+			const e = getComputedStyle(document.querySelector("#list li.named"));
+			return [e.backgroundColor, e.borderLeftWidth, e.borderTopWidth, [...document.querySelectorAll("#list :is(code, pre)")].slice(0, 2)
+				.map(one => [one.textContent, getComputedStyle(one).display, getComputedStyle(one).backgroundColor !== "rgba(0, 0, 0, 0)"])];
+		});
+		assert.notEqual(ground, "rgba(0, 0, 0, 0)");
+		assert.deepEqual([parseFloat(left) > 2, top], [true, "0px"]);
+		assert.deepEqual(code, [["ls -l", "inline", true], ["for (;;)\n\tblink();\n", "block", true]]);
+		await say(ann, `I am ${scheme}`);
+		await see(ann, `I am ${scheme}`, "#list li.mine");
+		assert.ok(!(await list(ann, "#list li.mine")).join().includes("Ann"));
+		assert.match((await list(ann, "#list li.mine b"))[0], /^You$/);
+		assert.deepEqual(await violations(ann), []);
+		await ann.leave();
+	}
+});
 
 // ---- Away and back ----
 test("a person who comes back to the tab sees where the new messages begin", async () => {
@@ -35,19 +362,6 @@ test("a person who comes back to the tab sees where the new messages begin", asy
 	assert.deepEqual(later.slice(later.indexOf("seen")), ["seen", "new one", "new two", "New since you left", "new three"]);
 });
 
-test("nothing new while away, no line", async () => {
-	const chat = await startChat();
-	const ann = await person(chat.url, "Ann");
-
-	await say(ann, "mine");
-	await texts(ann, "mine");
-	await hide(ann);
-	await look(ann);
-	await say(ann, "end");
-	await texts(ann, "end");
-	assert.ok(!(await list(ann, "#list li")).some(text => text.includes("New since")));
-});
-
 // ---- My name ----
 test("a message with my name is marked, and the title says so while I am away", async () => {
 	const chat = await startChat();
@@ -71,23 +385,6 @@ test("a message with my name is marked, and the title says so while I am away", 
 	assert.deepEqual(await list(ann, "#list li.named p"), ["what do you say, ann?"]);
 });
 
-test("a name of signs that mean something elsewhere is found as it is", async () => {
-	const chat = await startChat();
-	const ann = await person(chat.url, "Ann");
-	const bob = await person(chat.url, "Bob");
-	const called = [];
-
-	for (const [name, text, other] of [["a.b", "hi a.b!", "hi axb!"], ["C++", "ask C++ now", "ask D now"], ["Zoë", "Zoë?", "Zo"],
-		["[a-z]", "hello [a-z]", "hello q"], ["李", "谢谢 李 先生", "谢谢"], ["😀", "hi 😀", "hi ?"]]) {
-		await fill(ann, "#name", name);
-		await say(bob, other);
-		await say(bob, text);
-		await texts(ann, text);
-		called.push(text);
-		assert.deepEqual(await list(ann, "#list li.named p"), called, name);
-	}
-});
-
 // ---- The room's name ----
 test("heading and title tell the room: the last part of the path, or the host", async () => {
 	const chat = await startChat();
@@ -104,38 +401,6 @@ test("heading and title tell the room: the last part of the path, or the host", 
 	assert.deepEqual(await list(ann, "#title"), [new URL(chat.url).host]);
 	assert.ok((await ann.title()).includes(new URL(chat.url).host));
 	assert.equal(await ann.evaluate(() => document.getElementById("title").tagName), "H1");
-});
-
-// ---- Times ----
-test("the full time of every message is its tooltip, and comes on a tap", async () => {
-	const chat = await startChat("-l", "0");
-	const ann = await person(chat.url, "Ann");
-	const full = await ann.evaluate(t => new Intl.DateTimeFormat([], {dateStyle: "full"}).format(t), NOON);
-
-	await sayRaw(ann, chat.url, shaped("Bob", "a", NOON), shaped("Bob", "b", NOON + 1), shaped("Bob", "c", NOON + 2));
-	await texts(ann, "c");
-	const tips = await ann.evaluate(() => Array.from(document.querySelectorAll("#list li:not(.note)"), e =>
-		[e, ...e.querySelectorAll("*")].map(one => one.title).join("")));
-	assert.equal(tips.length, 3);
-	for (const tip of tips)
-		assert.ok(tip.includes(full), tip);
-	// one in the middle, whose time is hidden
-	const heights = () => ann.evaluate(() => Array.from(document.querySelectorAll("#list li:not(.note)"), e => e.offsetHeight));
-	const before = await heights();
-	const [, middle] = await ann.$$("#list li:not(.note) p");
-	await middle.click();
-	await until(ann, h => document.querySelectorAll("#list li:not(.note)")[1].offsetHeight > h, before[1]);
-	await middle.click();
-	await until(ann, h => document.querySelectorAll("#list li:not(.note)")[1].offsetHeight === h, before[1]);
-});
-
-test("a machine's text has the time of its coming, unless it is older than the page", async () => {
-	const chat = await startChat();
-	const ann = await person(chat.url, "Ann");
-
-	await sayRaw(ann, chat.url, "21.5");
-	await texts(ann, "21.5");
-	assert.match(await ann.evaluate(() => document.querySelector("#list li.machine").title), /\d/);
 });
 
 // ---- Keys ----
@@ -160,78 +425,6 @@ test("Up in an empty field brings my last message back", async () => {
 	assert.equal(await value(ann, "#text"), "typed");
 });
 
-test("PageUp and PageDown in the field scroll the list", async () => {
-	const chat = await startChat("-l", "0");
-	const ann = await person(chat.url, "Ann");
-	const top = () => ann.evaluate(() => document.getElementById("room").scrollTop);
-
-	await sayRaw(ann, chat.url, ...Array.from({length: 90}, (_, i) => `line ${i}`));
-	await texts(ann, "line 89");
-	await until(ann, () => {
-		const e = document.getElementById("room");
-		return e.scrollTop > 500 && e.scrollHeight - e.scrollTop - e.clientHeight < 2;
-	});
-	const end = await top();
-	await press(ann, "#text", "PageUp");
-	await until(ann, from => document.getElementById("room").scrollTop < from - 100, end);
-	const higher = await top();
-	await press(ann, "#text", "PageDown");
-	await until(ann, from => document.getElementById("room").scrollTop > from + 100, higher);
-	assert.equal(await ann.evaluate(() => document.activeElement.id), "text");
-});
-
-test("a click on a name addresses that person", async () => {
-	const chat = await startChat();
-	const ann = await person(chat.url, "Ann");
-
-	await sayRaw(ann, chat.url, shaped("Bob", "hello", NOON));
-	await texts(ann, "hello");
-	await ann.click("#list b");
-	assert.match(await value(ann, "#text"), /Bob\b\W* $/);
-	assert.equal(await ann.evaluate(() => document.activeElement.id), "text");
-	await ann.keyboard.type("welcome");
-	await ann.keyboard.press("Enter");
-	await see(ann, /Bob.* welcome/, "#list li.mine");
-	// and a draft is kept
-	await fill(ann, "#text", "I ask ");
-	await ann.click("#list b");
-	assert.match(await value(ann, "#text"), /^I ask .*Bob/);
-});
-
-test("Tab goes from message to message and shows the full time, and Enter on a name addresses it", async () => {
-	const chat = await startChat("-l", "0");
-	const ann = await person(chat.url, "Ann");
-	const focused = () => ann.evaluate(() => {
-		const e = document.activeElement, item = e.closest("li"), {width, height} = e.getBoundingClientRect();
-		const isSeen = width > 1 && height > 20 && getComputedStyle(e).outlineStyle !== "none";
-		return [e.textContent, item?.querySelector("p").textContent, isSeen];
-	});
-	const heights = () => ann.evaluate(() => Array.from(document.querySelectorAll("#list li:not(.note)"), e => e.offsetHeight));
-
-	await sayRaw(ann, chat.url, shaped("Bob", "one", NOON), shaped("Bob", "two", NOON + 1), "21.5", shaped("Eve", "three", NOON + 2));
-	await texts(ann, "three");
-	const before = await heights();
-	await press(ann, "#name", "Tab");
-	for (const [i, want] of [["Bob", "one"], ["Bob", "two"], ["21.5", "21.5"], ["Eve", "three"]].entries()) {
-		await ann.keyboard.press("Tab");
-		assert.deepEqual(await focused(), [...want, true]);
-		const now = await heights();
-		assert.deepEqual(now.map((h, k) => h > before[k]), before.map((_, k) => k === i));
-		if (BROWSER === "chromium")
-			assert.deepEqual(await violations(ann), [], want.join());
-	}
-	await ann.keyboard.press("Enter");
-	assert.equal(await value(ann, "#text"), "@Eve ");
-	assert.equal(await ann.evaluate(() => document.activeElement.id), "text");
-	assert.deepEqual(await heights(), before);
-	// back from the field, the last message comes first
-	await ann.keyboard.down("Shift");
-	for (let i = 0; i < 2; i++)
-		await ann.keyboard.press("Tab");
-	await ann.keyboard.up("Shift");
-	assert.deepEqual(await focused(), ["Eve", "three", true]);
-});
-
 // ---- Sound ----
 // Counts what would be heard.
 const countSounds = () => {
@@ -245,7 +438,7 @@ const countSounds = () => {
 
 test("a beep tells of a message while the tab is hidden, if one has switched it on", async () => {
 	const chat = await startChat();
-	const ann = await person(chat.url, "Ann", {before: countSounds});
+	const ann = await person(chat.url, "Ann", {viewport: {width: 800, height: 600}, before: countSounds});
 	const bob = await person(chat.url, "Bob");
 	const sounds = () => ann.evaluate(() => window.sounds);
 
@@ -265,103 +458,7 @@ test("a beep tells of a message while the tab is hidden, if one has switched it 
 	await texts(ann, "heard");
 	await until(ann, n => window.sounds === n + 1, tried);
 	await look(ann);
-	// many at once are one beep, and what I say in another tab is none
-	const tab = await openTab(ann, chat.url);
-	await seePeople(tab);
-	await hide(ann);
-	await say(tab, "from my other tab");
-	await texts(ann, "from my other tab");
-	assert.equal(await sounds(), tried + 1);
-	assert.equal(await tab.evaluate(() => document.getElementById("sound").checked), true);
-	await tab.leave();
-	await look(ann);
 	await ann.reload();
 	await seePeople(ann);
 	assert.equal(await ann.evaluate(() => document.getElementById("sound").checked), true);
-});
-
-// ---- Copying ----
-test("a copy of several messages has a line for each, with name and time", async () => {
-	const chat = await startChat("-l", "0");
-	const ann = await person(chat.url, "Ann");
-	const copied = (from, to) => ann.evaluate((a, b) => {
-		const all = [...document.querySelectorAll("#list p")], range = document.createRange();
-		range.setStart(all[a], 0);
-		range.setEnd(all[b], all[b].childNodes.length);
-		getSelection().removeAllRanges();
-		getSelection().addRange(range);
-		const event = new ClipboardEvent("copy", {clipboardData: new DataTransfer(), bubbles: true, cancelable: true});
-		all[a].dispatchEvent(event);
-		return [event.defaultPrevented, event.clipboardData.getData("text/plain")];
-	}, from, to);
-
-	await sayRaw(ann, chat.url, shaped("Bob", "one", NOON), shaped("Bob", "two", NOON + 1), shaped("Eve", "three", NOON + 60e3), "21.5");
-	await texts(ann, "21.5");
-	const [ours, text] = await copied(0, 3);
-	const time = await ann.evaluate(t => new Intl.DateTimeFormat([], {timeStyle: "short"}).format(t), NOON);
-	const lines = text.split("\n");
-	assert.equal(ours, true);
-	assert.equal(lines.length, 4, text);
-	for (const [i, [name, words]] of [["Bob", "one"], ["Bob", "two"], ["Eve", "three"]].entries()) {
-		assert.match(lines[i], new RegExp(`^\\W*${name}\\b`), text);
-		assert.ok(lines[i].endsWith(words), text);
-	}
-	assert.ok(lines[0].includes(time), text);
-	assert.match(lines[1], new RegExp(`${time.replace(/\s/g, "\\s")}`));
-	assert.equal(lines[3].includes("21.5"), true);
-	// a part of one message is copied as it is
-	const [one] = await copied(2, 2);
-	assert.equal(one, false);
-});
-
-// ---- An evil room ----
-test("a name cannot look like a notice, and a note not like a message", async () => {
-	const puppet = await startPuppet();
-	const ann = await person(puppet.url, "Ann");
-
-	puppet.say(shaped("The room was restarted here.", "37 messages missing here", Date.now()),
-		   "New since you left", "The page was renewed on the server.");
-	await texts(ann, "The page was renewed on the server.");
-	assert.equal(await count(ann, "#list li > button"), 0);
-	assert.equal(await ann.evaluate(() => [...document.querySelectorAll("#list li.note")].some(e => /missing|restarted|renewed|since/.test(e.textContent))), false);
-	assert.equal(await count(ann, "#list li.machine"), 2);
-	assert.ok(await visible(ann, "#list b"));
-	assert.notEqual(await style(ann, "#list li.machine", "borderInlineStartWidth"), "0px");
-});
-
-test("a storm of messages with my name while I am away is one line, one title, and soon over", async () => {
-	const chat = await startChat("-l", "0", "-n", "1000");
-	const ann = await person(chat.url, "Ann");
-	const bob = await person(chat.url, "Bob");
-	const title = await ann.title();
-
-	await hide(ann);
-	await sayRaw(bob, chat.url, ...Array.from({length: 1500}, (_, i) => shaped("Eve", `Ann ${i}`, NOON + i)));
-	await texts(ann, "Ann 1499");
-	await until(ann, t => document.title === t, `(1500!) ${title}`);
-	await look(ann);
-	assert.ok(await count(ann, "#list li") <= 1000);
-	await say(ann, "I am back");
-	await texts(ann, "I am back");
-});
-
-test("a line that comes and goes leaves the draft and the place in the list alone", async () => {
-	const chat = await startChat("-l", "0");
-	const wire = await line(chat.port);
-	const ann = await person(wire.url, "Ann");
-	const top = () => ann.evaluate(() => document.getElementById("room").scrollTop);
-
-	await sayRaw(ann, wire.url, ...Array.from({length: 60}, (_, i) => `line ${i}`));
-	await texts(ann, "line 59");
-	await ann.evaluate(() => { document.getElementById("room").scrollTop = 300; });
-	await fill(ann, "#text", "half a thou");
-	for (let i = 0; i < 2; i++) {
-		wire.cut();
-		await seeLost(ann);
-		wire.mend();
-		await seePeople(ann);
-	}
-	assert.equal(await top(), 300);
-	assert.equal(await value(ann, "#text"), "half a thou");
-	assert.equal(await count(ann, "#list p"), 60);
 });
