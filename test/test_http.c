@@ -485,7 +485,7 @@ START_TEST(knows_what_can_be_a_host)
 		"a..b", "board:", "board:0", "board:65536", "board:99999",
 		"board:999999999999999999999", "board:-1", "board:+1", "a:8x",
 		"a:1:2", "::1", "null", "NULL", "null:80", "http://a", "me@a",
-		"file://", "a/", "*.a", "a b", "a,b", "\xc3\xa4"};
+		"file://", "a/", "*.a", "a b", "a,b", "[::1x:80", "\xc3\xa4"};
 	/* clang-format on */
 
 	for (size_t i = 0; i < COUNT(good_hosts); i++)
