@@ -8,8 +8,6 @@
  *
  * If only one or two bytes are left at the end, the last two characters or the
  * last one have no bits, and are "=".
- *
- * Three-hour path: base64().
  */
 #include <stdint.h>
 

@@ -10,8 +10,6 @@
  *
  * The names are the standard's.  Words are made of bytes by shifting, so that
  * the code is independent of the machine's byte order.
- *
- * Three-hour path: sha1().
  */
 #include <stdint.h>
 

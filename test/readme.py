@@ -248,9 +248,10 @@ def check_figures():
         done["figures"] += 1
     # the times of the course
     course = documents["docs/course.md"]
-    minutes = sum(map(int, re.findall(r"\*Time\*: (\d+) minutes", course)))
+    minutes = sum(map(int, re.findall(r"\*Time\*: (\d+)\s+minutes", course)))
     words = "seven eight nine ten eleven twelve thirteen".split()
-    if "about %s hours" % words[round(minutes / 60) - 7] not in course:
+    if "about %s hours" % words[round(minutes / 60) - 7] not in \
+            " ".join(course.split()):
         fail("the stops take %d minutes in all" % minutes)
     path = sum(map(int, re.findall(r"^\| (\d+) \| ", course, re.M)))
     if path != 180:
@@ -261,7 +262,8 @@ def check_figures():
         if "*Hint*" not in re.split(r"\n\n|\n## ", text)[0]:
             fail("docs/course.md has no exercise with a hint:", exercise)
     done["figures"] += 2
-    for name, most in (("README.md", 140), ("docs/operation.md", 110)):
+    for name, most in (("README.md", 140), ("docs/operation.md", 110),
+                       ("docs/course.md", 600)):
         if documents[name].count("\n") > most:
             fail(name, "has more than %d lines" % most)
 
@@ -310,13 +312,59 @@ def check_functions():
                                  re.M):
                     fail(name, "names %s(), which is not in %s"
                          % (function, source))
-    for source in glob.glob("*.c"):
-        mark = re.search(r"Three-hour path[^:]*:(.*?)(?:\*/|\n \*\n)",
-                         sources[source], re.S)
-        for function in re.findall(r"(\w+)\(\)", mark.group(1) if mark else ""):
-            if not re.search(r"^\| \d+ \| .*`%s\(\)`" % function,
-                             documents["docs/course.md"], re.M):
-                fail(source, "names %s(), the course does not" % function)
+
+
+def check_path():
+    """The three-hour path is closed: what its functions call is on it, or the
+    course lists it as understood by its contract.  The sources mark the same
+    functions, and the course names each field of a client."""
+    course = documents["docs/course.md"]
+    text = course.partition("## The three-hour path")[2].partition("\n## ")[0]
+    contracts = set(re.findall(r"`(\w+)\(\)`", text.partition(
+        "**By their contract.**")[2].partition("\n\n")[0]))
+    body, lines = {}, {}
+    path, needed = set(), set()
+    for name in glob.glob("*.c"):
+        source = open(name).read()
+        for comment, function, code in re.findall(
+                r"((?:^/\*(?:(?!\*/)[\s\S])*\*/\n)?)"
+                r"^\w[^;={}()]*?\b(\w+)\([^;{}]*\)\n\{\n(.*?)^\}",
+                source, re.M | re.S):
+            body[function] = re.sub(r'/\*.*?\*/|"(?:[^"\\]|\\.)*"', "", code,
+                                    flags=re.S)
+            lines[function] = (comment + code).count("\n") + 3
+        row = {function for cells in re.findall(
+            r"^\| \d+ \| (.*?in `%s`.*?) \|" % name, text, re.M)
+               for function in re.findall(r"`(\w+)\(\)`", cells)}
+        mark = re.search(r"Three-hour path:(.*?)(?:\*/|\n \*\n)", source, re.S)
+        marked = set(re.findall(r"(\w+)\(\)", mark.group(1) if mark else ""))
+        if row != marked:
+            fail(name, "marks other functions than the course:", *row ^ marked)
+        path |= row
+    for function in path:
+        called = set(re.findall(r"\b(\w+)\(", body[function])) & set(body)
+        needed |= called - path
+        if not called <= path | contracts:
+            fail(function + "(), on the three-hour path, calls",
+                 *called - path - contracts)
+    if contracts - needed:
+        fail("no function of the three-hour path calls", *contracts - needed)
+    struct = re.search(r"^struct client \{.*?^\};", open("chat.c").read(),
+                       re.M | re.S).group()
+    fields = re.findall(r"\b(\w+)(?:\[\w+\])?;",
+                        re.sub(r"/\*.*?\*/", "", struct, flags=re.S))
+    table = text.partition("### The client")[2].partition("###")[0]
+    for field in fields:
+        if not re.search(r"^\|.*`%s`.* \|.*\|$" % field, table, re.M):
+            fail("the course does not name the field", field)
+    done["functions"] += len(path | contracts)
+    code = re.sub(r"/\*.*?\*/", "", open("test/exercises/door.c").read(),
+                  flags=re.S)
+    if len([line for line in code.splitlines() if line.strip()]) > 100:
+        fail("the door has more than 100 lines of code")
+    print("check-readme: the three-hour path has %d functions, %d lines, and "
+          "calls %d by their contract" % (
+              len(path), sum(map(lines.get, path)), len(contracts)))
 
 
 # ---- English ----
@@ -370,6 +418,7 @@ def check_english():
 
 check_links()
 check_functions()
+check_path()
 check_english()
 check_figures()
 check_experiments()

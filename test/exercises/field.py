@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Stop 3: a field more in the response to a handshake, and nothing else may
+"""Stop 4: a field more in the response to a handshake, and nothing else may
 change."""
 import os
 import sys

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Stop 11 of docs/course.md: prints each message of a room, and joins again
+"""Stop 12 of docs/course.md: prints each message of a room, and joins again
 when the connection is lost.  Then it prints the history a second time.
 
     python3 test/exercises/listen.py ws://127.0.0.1:8080/

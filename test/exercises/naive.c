@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stop 0 of docs/course.md: the chat server that most of us write first.  What
+ * Stop 2 of docs/course.md: the chat server that most of us write first.  What
  * one client sends is written to every client.  It works until one client does
  * not read.  Its clients speak plain TCP, as nc does.
  *

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Stop 6: /metrics tells how often the loop has gone round."""
+"""Stop 3: /metrics tells how often the loop has gone round."""
 import os
 import sys
 import time
@@ -18,6 +18,13 @@ for n in range(10):
     need(member.hear() == str(n), "another message")
 after = room.metric("chat_passes_total")
 need(after >= before + 10, "ten messages took", after - before, "passes")
+# and fifty, all at once, take fewer passes than messages
+before = room.metric("chat_passes_total")
+member.socket.sendall(b"\x81\x81\0\0\0\0x" * 50)
+for n in range(50):
+    member.hear()
+after = room.metric("chat_passes_total")
+need(after < before + 50, "50 messages at once took", after - before, "passes")
 # a room where nothing happens makes none but those for the question itself
 time.sleep(3)
 idle = room.metric("chat_passes_total") - after
