@@ -164,6 +164,44 @@ START_TEST(pings_and_drops_silent_client)
 }
 END_TEST
 
+/* Reads what a member is sent, and answers a ping.  Returns true for a ping. */
+static bool answer_ping(int fd)
+{
+	struct frame *f = read_frame(fd);
+
+	ck_assert_int_ge(f->first, 0);
+	if (f->first == 0x89)
+		send_frame(fd, 0x8a, f->data, f->len);
+	return f->first == 0x89;
+}
+
+/* Pongs of many idle members put neither the room nor a home in debt. */
+START_TEST(idle_members_hold_up_no_message)
+{
+	enum { MEMBERS = 48, ROUNDS = 8 };
+	int fd[MEMBERS], pings = 0;
+	struct frame *f;
+
+	start(&s, CHAT, "-t", "1", "-l", "1", NULL);
+	for (int i = 0; i < MEMBERS; i++)
+		fd[i] = join_room(&s, "");
+	for (int k = 0; k < ROUNDS; k++) {
+		for (int i = 0; i < MEMBERS; i++) {
+			while (!answer_ping(fd[i]))
+				;
+		}
+	}
+	send_message(fd[0], "hello");
+	do {
+		f = read_frame(fd[1]);
+		ck_assert_int_ge(f->first, 0);
+		pings += f->first == 0x89;
+	} while (strcmp((char *)f->data, "hello") != 0);
+	ck_assert_int_lt(pings, ROUNDS / 2);
+	finish();
+}
+END_TEST
+
 /* ---- Rates ---- */
 
 static double seconds(void)
@@ -562,6 +600,7 @@ Suite *limits_suite(void)
 	tcase_add_test(t, idle_server_sleeps);
 	tcase_add_test(t, stopped_server_drops_nobody);
 	tcase_add_test(t, pings_and_drops_silent_client);
+	tcase_add_test(t, idle_members_hold_up_no_message);
 	add_table_test(t, clients_say_no_more_than_their_meters_allow, crowds);
 	tcase_add_test(t, delays_client_above_its_rate);
 	tcase_add_loop_test(t, says_what_departed_client_has_sent, 0, 3);
