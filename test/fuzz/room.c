@@ -535,11 +535,13 @@ int fake_close(int fd)
 	return 0;
 }
 
-int fake_ioctl(int fd, unsigned long what, int *unsent)
+int fake_ioctl(int fd, unsigned long what, int *bytes)
 {
-	if (fd < FIRST || what != TIOCOUTQ)
+	const struct peer *p = &peers[fd - FIRST];
+
+	if (fd < FIRST || (what != TIOCOUTQ && what != FIONREAD))
 		return -1;
-	*unsent = peers[fd - FIRST].space < ENDLESS;
+	*bytes = what == FIONREAD ? (int)(p->to - p->from) : p->space < ENDLESS;
 	return 0;
 }
 
