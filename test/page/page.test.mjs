@@ -233,7 +233,7 @@ test("a draft that a longer name or a new limit makes too long is told so", asyn
 	await see(ann, /^\d+ bytes left$/, "#left");
 	puppet.raw(puppet.notice({max: 3000}));
 	await see(ann, /^Too long by 1\d{3} bytes$/, "#left");
-	await fill(ann, "#text", "x".repeat(2915));
+	await fill(ann, "#text", "x".repeat(2925));
 	await see(ann, /^\d+ bytes left$/, "#left");
 	// whatever made it too long, Enter tells
 	await ann.evaluate(() => { document.getElementById("name").value = "Ann of another tab"; });
