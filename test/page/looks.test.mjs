@@ -2,7 +2,7 @@
 // What the page looks like, as far as numbers tell it; pictures are for eyes.
 import assert from "node:assert/strict";
 import {boxes, fill, list, otherBrowser, person, say, sayRaw, see, seeLost, seePeople, shaped, sideways,
-	startChat, style, test, texts, violations} from "./harness.mjs";
+	startChat, style, test, texts, violations, visible} from "./harness.mjs";
 import {startPuppet} from "./puppet.mjs";
 
 const NOON = Date.parse("2026-11-20T12:00:00");
@@ -101,6 +101,31 @@ test("a fence that is not closed, or is empty, loses no word", async () => {
 		assert.ok(shown[i].includes(word), shown[i]);
 	assert.ok(shown.at(-1).endsWith("x") || shown.at(-1).includes("x"));
 	assert.equal(await ann.evaluate(() => document.querySelectorAll("#list li p b").length), 0);
+});
+
+test("a block of code is what stands between its fences, less the language's name", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann");
+
+	await sayRaw(ann, chat.url, ...["```int a;\nint b;\n```", "```js \nlet x;\n```  \nafter", "```\nx\n``` y", "```\n\ny\n```"].map((text, i) =>
+		shaped("Bob", text, NOON + i)), "end");
+	await texts(ann, "end");
+	assert.deepEqual(await list(ann, "#list pre"), ["int a;\nint b;\n", "let x;\n", "\ny\n"]);
+	assert.deepEqual((await list(ann, "#list p")).slice(1, 3), ["let x;\nafter", "```\nx\n``` y"]);
+});
+
+// ---- A small window ----
+test("sound that is on can be switched off in a narrow window", async () => {
+	const chat = await startChat();
+	const ann = await person(chat.url, "Ann", {viewport: {width: 1100, height: 700}});
+
+	await ann.click("#sound");
+	await ann.setViewport({width: 390, height: 844});
+	assert.equal(await visible(ann, "#sound"), true);
+	assert.deepEqual(await violations(ann), []);
+	await ann.click("#sound");
+	assert.equal(await visible(ann, "#sound"), false);
+	assert.equal(await visible(ann, "[for=sound]"), false);
 });
 
 // ---- Contrast ----

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Connections that end: what was missed, what is told again, what is new.
 import assert from "node:assert/strict";
-import {clock, eventually, line, list, notes, openTab, person, say, sayRaw, see, seeLost, seePeople, shaped,
+import {clock, eventually, hide, line, list, notes, openTab, person, say, sayRaw, see, seeLost, seePeople, shaped,
 	startChat, test, texts, until} from "./harness.mjs";
 import {BINARY, startPuppet} from "./puppet.mjs";
 
@@ -185,6 +185,86 @@ test("a busy room without notices is shown after ten seconds", async () => {
 		await clock.forward(tab, 900);
 	}
 	assert.equal((await texts(tab, "number 13")).length, 14);
+});
+
+test("a connection without notices that has lasted is followed by a short delay", async () => {
+	const puppet = await startPuppet({notices: false});
+	const ann = await person(puppet.url, undefined, {clock: true, before: () => {
+		const Socket = WebSocket;
+		window.clock.stop();
+		window.opened = 0;
+		Math.random = () => 0.999;
+		window.WebSocket = class extends Socket {
+			constructor(...address) {
+				super(...address);
+				this.addEventListener("open", () => { window.opened++; });
+			}
+		};
+	}});
+
+	for (let round = 1; round < 4; round++) {
+		await until(ann, n => window.opened === n, round);
+		await clock.forward(ann, 2e3);
+		await see(ann, /^Connected$/, "#words");
+		await clock.forward(ann, 40e3);
+		puppet.cut();
+		await see(ann, /Trying again in 1 s$/, "#status");
+		puppet.mend();
+		await clock.forward(ann, 2e3);
+	}
+});
+
+test("a clock that is set back does not lengthen the delay", async () => {
+	const puppet = await startPuppet();
+	const ann = await person(puppet.url, undefined, {clock: true});
+
+	await seePeople(ann, 1);
+	await clock.stop(ann);
+	puppet.cut();
+	await seeLost(ann);
+	puppet.mend();
+	await clock.sleep(ann, -3600e3);
+	await clock.forward(ann, 300);
+	await clock.forward(ann, 31e3);
+	await seePeople(ann, 1);
+});
+
+// The line is silent before the history, so that the page goes live without it.
+async function joinLate(puppet) {
+	const {greet} = puppet;
+
+	puppet.greet = () => {};
+	puppet.messages = ["a", "b", "c"];
+	const ann = await person(puppet.url, undefined, {clock: true});
+	await eventually(() => puppet.joined === 1);
+	await see(ann, /^Connected$/, "#words");
+	puppet.greet = greet;
+	return ann;
+}
+
+test("a history that comes late is not new", async () => {
+	const puppet = await startPuppet();
+	const ann = await joinLate(puppet);
+	const title = await ann.title();
+
+	await hide(ann);
+	puppet.greet(puppet.raw);
+	await texts(ann, "c");
+	assert.equal(await ann.title(), title);
+	puppet.say("d");
+	await texts(ann, "d");
+	assert.equal(await ann.title(), `(1) ${title}`);
+});
+
+test("a line that is cut before the first notice does not mean that the room was restarted", async () => {
+	const puppet = await startPuppet();
+	const ann = await joinLate(puppet);
+
+	puppet.cut();
+	await seeLost(ann);
+	puppet.mend();
+	assert.deepEqual(await texts(ann, "c"), ["a", "b", "c"]);
+	assert.deepEqual(await notes(ann), []);
 });
 
 // ---- Not in the room ----

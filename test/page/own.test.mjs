@@ -153,4 +153,6 @@ test("a name set in one tab is known in the others", async () => {
 	const bob = await person(chat.url);
 	await texts(bob, "hello");
 	assert.deepEqual(await list(bob, "#list b"), ["Anna"]);
+	await fill(ann, "#name", "");
+	await until(tab, () => document.getElementById("name").value === "");
 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import {readFileSync} from "node:fs";
 import {clock, count, fill, hide, line, list, look, person, press, say, sayRaw, see, seeLost, seePeople,
 	shaped, sideways, startChat, test, texts, until, value, violations, visible} from "./harness.mjs";
+import {startPuppet} from "./puppet.mjs";
 
 const NOON = Date.parse("2026-11-20T12:00:00");
 
@@ -220,6 +221,26 @@ test("the limit is counted in bytes, and told before it is reached", async () =>
 	assert.deepEqual(await texts(ann, euros), [euros]);
 });
 
+test("a draft that a longer name or a new limit makes too long is told so", async () => {
+	const puppet = await startPuppet();
+	const ann = await person(puppet.url, "Ann");
+
+	await fill(ann, "#text", "x".repeat(4020));
+	assert.match((await list(ann, "#left"))[0], /^\d+ bytes left$/);
+	await fill(ann, "#name", "Ann of the long name");
+	await see(ann, /^Too long by \d+ bytes$/, "#left");
+	await fill(ann, "#name", "Ann");
+	await see(ann, /^\d+ bytes left$/, "#left");
+	puppet.raw(puppet.notice({max: 3000}));
+	await see(ann, /^Too long by 1\d{3} bytes$/, "#left");
+	await fill(ann, "#text", "x".repeat(2925));
+	await see(ann, /^\d+ bytes left$/, "#left");
+	// whatever made it too long, Enter tells
+	await ann.evaluate(() => { document.getElementById("name").value = "Ann of another tab"; });
+	await press(ann, "#text", "Enter");
+	await see(ann, /^Too long by \d+ bytes?$/, "#left");
+});
+
 // ---- Reading ----
 test("a reader further up is not moved, but told of what is new", async () => {
 	const chat = await startChat("-l", "0");
@@ -243,6 +264,19 @@ test("a reader further up is not moved, but told of what is new", async () => {
 		const e = document.getElementById("room");
 		return e.scrollHeight - e.scrollTop - e.clientHeight < 2;
 	});
+});
+
+test("a window that grows until all fits in it ends the count of new messages", async () => {
+	const chat = await startChat("-l", "0");
+	const ann = await person(chat.url, "Ann", {viewport: {width: 480, height: 400}});
+
+	await sayRaw(ann, chat.url, ...Array.from({length: 20}, (_, i) => `line ${i}`));
+	await texts(ann, "line 19");
+	await ann.evaluate(() => { document.getElementById("room").scrollTop = 0; });
+	await sayRaw(ann, chat.url, "one");
+	await see(ann, "1 new message", "#news");
+	await ann.setViewport({width: 480, height: 1200});
+	await until(ann, () => !document.getElementById("news").checkVisibility());
 });
 
 // ---- The connection ----

@@ -55,6 +55,19 @@ test("what is still unsent can be taken back", async () => {
 	assert.deepEqual(await texts(ann, "last"), ["first", "last"]);
 });
 
+test("what is on its way cannot be taken back", async () => {
+	const puppet = await startPuppet({relays: false});
+	const ann = await person(puppet.url, "Ann");
+
+	await say(ann, "on its way");
+	await eventually(() => puppet.heard.length === 1);
+	assert.deepEqual(await list(ann, "#unsent p"), ["on its way"]);
+	assert.equal(await visible(ann, "#unsent button"), false);
+	puppet.cut();
+	await seeLost(ann);
+	assert.equal(await visible(ann, "#unsent button"), true);
+});
+
 // ---- Browsers ----
 test("a browser that cannot run the script shows a line that says so, and nothing else", async () => {
 	for (const [page, before] of [[PAGE.replace("let socket", "let @socket"), () => {}], [PAGE, () => { delete window.ResizeObserver; }]]) {
@@ -120,6 +133,10 @@ test("a file that is pasted or dropped is refused in words, and a text is not", 
 		await fill(ann, "#text", "");
 	}
 	assert.equal(await give("paste", "text", "file"), false);
+	await give("dragover", "file");
+	await see(ann, "Only text can be sent", "#left.wrong");
+	await ann.evaluate(() => document.body.dispatchEvent(new Event("dragleave", {bubbles: true})));
+	assert.deepEqual(await list(ann, "#left"), [""]);
 });
 
 test("a click on a name addresses the person, behind a draft as well", async () => {
