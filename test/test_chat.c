@@ -692,7 +692,7 @@ START_TEST(refuses_bad_usage)
 	}
 	ck_assert_int_eq(run_command("", "-h"), 0);
 	ck_assert_int_eq(run_command("", "-V"), 0);
-	ck_assert_str_eq(s.response, "chat 1.0\n");
+	ck_assert_str_eq(s.response, "chat 1.1\n");
 }
 END_TEST
 

@@ -293,7 +293,7 @@ static void starts_or_exits(const char *const *args, const char *reason)
 	close(pipes[1]);
 	MUST(read_until(pipes[0], out, sizeof out, "\n"),
 	     "it ended without a word");
-	started = strncmp(out, "chat 1.0: ", 10) == 0;
+	started = strncmp(out, "chat 1.1: ", 10) == 0;
 	MUST(started || strncmp(out, reason, strlen(reason)) == 0, "%s", out);
 	if (started && strstr(out, " port ") == NULL) {
 		s.port = atoi(strrchr(out, ':') + 1);
