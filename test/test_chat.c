@@ -59,7 +59,7 @@ START_TEST(serves_the_page)
 	body = strstr(s.response, "\r\n\r\n") + 4;
 	sscanf(strstr(s.response, "Content-Length: "), "%*s %lu", &length);
 	ck_assert_uint_eq(strlen(body), length);
-	ck_assert_str_eq(body + length - 8, "</html>\n");
+	ck_assert_str_eq(body + length - 10, "</script>\n");
 	/* HEAD: the same without the body */
 	expect_status(&s, "HEAD /?x HTTP/1.1\r\nHost: a\r\n\r\n", 200);
 	ck_assert_str_eq(strstr(s.response, "\r\n\r\n"), "\r\n\r\n");
@@ -111,7 +111,7 @@ START_TEST(answers_a_half_closed_request)
 	send_string(fd, GET "\r\n");
 	shutdown(fd, SHUT_WR);
 	read_until_end(fd, s.response, sizeof s.response);
-	ck_assert_ptr_nonnull(strstr(s.response, "</html>"));
+	ck_assert_ptr_nonnull(strstr(s.response, "</script>"));
 	close(fd);
 	finish();
 }
@@ -130,7 +130,7 @@ START_TEST(answers_a_slow_request_once)
 		send_all(fd, at, 1);
 	read_until_end(fd, s.response, sizeof s.response);
 	ck_assert_ptr_null(strstr(s.response + 1, "HTTP/1.1 "));
-	ck_assert_ptr_nonnull(strstr(s.response, "</html>"));
+	ck_assert_ptr_nonnull(strstr(s.response, "</script>"));
 	close(fd);
 	expect_status(&s, GET "\r\n" GET "\r\n", 200);
 	ck_assert_ptr_null(strstr(s.response + 1, "HTTP/1.1 "));

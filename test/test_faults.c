@@ -180,7 +180,7 @@ static bool gets_page(void)
 	send_string(fd, GET "\r\n");
 	read_until_end(fd, page, sizeof page);
 	close(fd);
-	return strstr(page, "</html>") != NULL;
+	return strstr(page, "</script>") != NULL;
 }
 
 /* Lets all members speak in turn and checks that all get each message, while

@@ -546,7 +546,7 @@ START_TEST(half_requests_make_room_for_newcomers)
 		send_string(half[i], i % 2 == 0 ? "" : "GET / HT");
 	}
 	expect_status(&s, GET "\r\n", 200);
-	ck_assert_ptr_nonnull(strstr(s.response, "</html>"));
+	ck_assert_ptr_nonnull(strstr(s.response, "</script>"));
 	ck_assert(connection_ended(half[0]));
 	empty_room();
 }
@@ -563,7 +563,7 @@ START_TEST(page_that_is_being_read_is_not_cut)
 	for (int i = 0; i < 3; i++)
 		expect_status(&s, GET "\r\n", 200);
 	read_until_end(reader, s.response, sizeof s.response);
-	ck_assert_ptr_nonnull(strstr(s.response, "</html>"));
+	ck_assert_ptr_nonnull(strstr(s.response, "</script>"));
 	empty_room();
 }
 END_TEST
