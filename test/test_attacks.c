@@ -400,7 +400,7 @@ static const struct room {
 	 {{&chatting, 4, 4, PEOPLE}, {&bursting, 4, 1, CROWDS}}, .dropped = 0},
 	{"16 addresses of a laptop on the LAN", "50mbit", CHAT, {0}, 7,
 	 {{&chatting, 30, 30, PEOPLE}, {&bursting, 128, 16, LAN}}, .dropped = 0},
-	{"63 talkers and their neighbour", "50mbit", CHAT, {0}, 8,
+	{"63 talkers and their neighbour", "50mbit", CHAT, {0}, 20,
 	 {{&chatting, 10, 10, PEOPLE}, {&chatting, 1, 1, CROWDS},
 	  {&greedy, 63, 1, CROWDS}}, .said = 10},
 	{"320 talkers of 5 addresses", "50mbit", CHAT, {0}, 8,
