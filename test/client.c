@@ -560,7 +560,7 @@ static const char topology[] =
 	"echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind'\n"
 	"ip route add fd00:9::/32 via fd00:2::2\n";
 
-void enter_network(enum network n)
+static void enter_network(enum network n)
 {
 	static enum network here = SERVER; /* where make_networks() ends */
 

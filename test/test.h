@@ -147,7 +147,6 @@ const char *take_frame(struct client *c, int *first, size_t *len);
 enum network { SERVER, HOME, AWAY, NETWORKS };
 bool can_make_networks(void); /* if root runs this */
 void make_networks(const char *rate);
-void enter_network(enum network n);
 
 /* Connects from an address, in the network where that is, without waiting;
    window is the size of its receive buffer, or 0. */
