@@ -204,6 +204,7 @@ static void keep_payload(struct ws_decoder *d, struct ws_frame *f)
 static bool end_frame(struct ws_decoder *d, struct ws_frame *f)
 {
 	d->header_got = 0;
+	d->header_len = 2;
 	f->opcode = d->header[0] & OPCODE;
 	if (is_control(d->header[0]))
 		return true;
@@ -218,8 +219,7 @@ static bool end_frame(struct ws_decoder *d, struct ws_frame *f)
 
 void ws_init(struct ws_decoder *d, unsigned char *buffer)
 {
-	*d = (struct ws_decoder){.buffer = buffer,
-				 .header_len = WS_CLIENT_HEADER};
+	*d = (struct ws_decoder){.buffer = buffer, .header_len = 2};
 }
 
 int ws_decode(struct ws_decoder *d, unsigned char *in, size_t from, size_t to,
