@@ -117,8 +117,8 @@ static void start_payload(struct ws_decoder *d)
 /* Checks the byte of the header that arrived last. */
 static int check_header(struct ws_decoder *d)
 {
-	unsigned len = d->header[1] & LENGTH;
-	unsigned extended = len < 126 ? 0 : len == 126 ? 2 : 8;
+	unsigned code = d->header[1] & LENGTH; /* once it has arrived */
+	unsigned extended = code < 126 ? 0 : code == 126 ? 2 : 8;
 
 	if (d->header_got == 1)
 		return first_byte_ok(d) ? 0 : -WS_PROTOCOL_ERROR;
@@ -178,8 +178,9 @@ static uint32_t store_payload(struct ws_decoder *d, const struct ws_frame *f,
 }
 
 /* Copies a payload to the buffer, unless it is complete in this input and no
-   fragment.  The message in progress is at 0; a control frame, which may
-   interrupt it, at MESSAGE_MAX. */
+   fragment.  Of a frame that comes in parts, the first is copied because it is
+   shorter than the payload, the others because message_len > 0.  The message in
+   progress is at 0; a control frame, which may interrupt it, at MESSAGE_MAX. */
 static void keep_payload(struct ws_decoder *d, struct ws_frame *f)
 {
 	bool control = is_control(d->header[0]);

@@ -153,7 +153,7 @@ START_TEST(starts_empty)
 
 	ck_assert_ptr_null(ring_open(NULL));
 	ck_assert(ring.head == 0 && ring.next == 0 && ring.first == 0);
-	ck_assert_uint_gt(ring.count_name, 1700000000000);
+	ck_assert_uint_gt(ring.since, 1700000000000);
 	ck_assert_uint_eq(ring_history_start(HISTORY_MAX), 0);
 	ck_assert_uint_eq(ring_chunk(&data, 0, 0), 0);
 	ck_assert_int_eq(ring_save(), 0);
@@ -398,9 +398,9 @@ START_TEST(goes_on_counting_only_after_stop)
 	run(open_whole);
 	ck_assert_uint_eq(told->next, before.next);
 	if (ends[_i].goes_on)
-		ck_assert_uint_eq(told->count_name, before.count_name);
+		ck_assert_uint_eq(told->since, before.since);
 	else
-		ck_assert_uint_gt(told->count_name, before.count_name);
+		ck_assert_uint_gt(told->since, before.since);
 	unlink(path);
 }
 END_TEST
@@ -472,7 +472,7 @@ START_TEST(shows_only_whole_messages_after_power_cut)
 
 	make_disk();
 	run(talk_and_stop);
-	name = told->count_name;
+	name = told->since;
 	film->runs = true;
 	run(talk_and_stop);
 	film->runs = false;
@@ -485,10 +485,10 @@ START_TEST(shows_only_whole_messages_after_power_cut)
 		tear(newest, k % 3 == 0 ? 1000 : k % 3 == 1 ? 200 : 30);
 		run(open_any);
 		MUST(told->next <= film->states[newest].appended, "too many");
-		MUST(told->count_name != name || told->next == LAPS ||
+		MUST(told->since != name || told->next == LAPS ||
 			     told->next == 2 * LAPS,
 		     "the count goes on, but %d are there", (int)told->next);
-		MUST(told->count_name != name || newest < opened ||
+		MUST(told->since != name || newest < opened ||
 			     told->next == 2 * LAPS,
 		     "the count goes on after a cut");
 		full += told->next - told->first > HISTORY_MAX / 2;
