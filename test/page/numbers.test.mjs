@@ -286,5 +286,3 @@ for (const status of [503, 403, 429])
 		puppet.close(1000);
 		await see(ann, /^Connection lost\. Trying again in/, "#status.wrong");
 	});
-
-// ---- A page that is older than its server ----

@@ -3,7 +3,7 @@
 // nobody else's.
 import assert from "node:assert/strict";
 import {count, fill, line, list, openTab, otherBrowser, person, say, see, seeLost, seePeople,
-	shaped, startChat, test, texts, until, value} from "./harness.mjs";
+	startChat, test, texts, until, value} from "./harness.mjs";
 import {startPuppet} from "./puppet.mjs";
 
 // The texts that a page marks as its person's own.
@@ -36,19 +36,6 @@ test("a message that the server finds too long comes back, and the others go out
 	await texts(ann, "last");
 	assert.equal(refused(), 1);
 	assert.equal(await value(ann, "#text"), long);
-});
-
-test("the limit is the server's", async () => {
-	for (const [max, fits, not] of [[300, 150, 301], [20000, 15000, 20001]]) {
-		const puppet = await startPuppet({max});
-		const ann = await person(puppet.url, "Ann");
-
-		await say(ann, "x".repeat(not));
-		await see(ann, /^Too long by \d+ bytes/, "#left");
-		await say(ann, "x".repeat(fits));
-		await texts(ann, "x".repeat(fits));
-		assert.equal(puppet.heard.length, 1);
-	}
 });
 
 // ---- Nothing stored ----
@@ -100,18 +87,6 @@ test("two rooms of one site know nothing of each other's drafts and unsent words
 	assert.deepEqual(await texts(ann, "unsent in the kitchen"), ["said in the kitchen", "unsent in the kitchen"]);
 	assert.equal(await value(ann, "#text"), "half a kitchen");
 	assert.equal(await count(ann, "#list li.mine"), 2);
-});
-
-// ---- Forgeries ----
-test("one resent by a phone whose line died is shown once to all", async () => {
-	const puppet = await startPuppet();
-	const ann = await person(puppet.url, "Ann");
-	const twice = shaped("Bob", "said once", Date.now());
-
-	puppet.say(twice, "meanwhile", twice, "end");
-	assert.deepEqual(await texts(ann, "end"), ["said once", "meanwhile", "end"]);
-	puppet.say("21.5", "21.5", "more");
-	assert.deepEqual(await texts(ann, "more"), ["said once", "meanwhile", "end", "21.5", "21.5", "more"]);
 });
 
 // ---- Two windows of one person ----

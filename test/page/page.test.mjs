@@ -166,7 +166,7 @@ test("a name is typed by keys, and Enter or Tab leaves its field", async () => {
 	assert.equal(await value(ann, "#name"), "Anna L");
 });
 
-test("Shift+Enter makes a line, blanks are not sent, too much is said so", async () => {
+test("Shift+Enter makes a line, and blanks are not sent", async () => {
 	const chat = await startChat();
 	const ann = await person(chat.url, "Ann");
 
@@ -178,9 +178,6 @@ test("Shift+Enter makes a line, blanks are not sent, too much is said so", async
 	await ann.keyboard.up("Shift");
 	await ann.keyboard.type("second");
 	await ann.keyboard.press("Enter");
-	await say(ann, "\u20ac".repeat(2000));  // 6,000 bytes
-	await see(ann, /^Too long by \d+ bytes/, "#left");
-	await fill(ann, "#text", "");
 	await say(ann, "end");
 	assert.deepEqual(await texts(ann, "end"), ["first\nsecond", "end"]);
 });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What phones, laptops and wide screens show, in test/page/shots/, to be looked
-// at. With README=1 it makes the README's pictures anew.
+// The README's pictures, in test/page/shots/, to be looked at; with README=1 in
+// the README's own place.
 import {mkdirSync} from "node:fs";
-import {fill, line, otherBrowser, person, say, sayRaw, see, seeLost, shaped, startChat, test, texts} from "./harness.mjs";
+import {fill, line, person, say, startChat, test, texts} from "./harness.mjs";
 
 const shot = name => new URL(`shots/${name}.png`, import.meta.url).pathname;
 mkdirSync(shot("").replace(/[^/]*$/, ""), {recursive: true});
@@ -32,36 +32,3 @@ test("two windows side by side, as in the README", async () => {
 		halves.map(s => `<img src="${s}" style="border-radius:8px; box-shadow:0 4px 16px #0008">`).join("")}`);
 	await ann.screenshot({path: shot(process.env.README ? "../two-windows" : "two-windows")});
 });
-
-// A talk that has one of everything, and then the loss of its server.
-for (const [name, scheme, viewport, settings] of [
-	["phone", "light", {width: 390, height: 844}], ["phone", "dark", {width: 390, height: 844}],
-	["laptop", "light", {width: 1100, height: 800}], ["laptop", "dark", {width: 1100, height: 800}],
-	["landscape", "light", {width: 667, height: 375}], ["keyboard", "light", {width: 667, height: 180}],
-	["zoomed-200", "light", {width: 640, height: 400, deviceScaleFactor: 2}],
-	["zoomed-400", "light", {width: 320, height: 200, deviceScaleFactor: 4}],
-	["forced-colours", "light", {width: 390, height: 844}, {forcedColors: true}],
-	["large-text", "light", {width: 390, height: 844}, {textSize: 32}]])
-	test(`${name}, ${scheme}`, async () => {
-		const chat = await startChat("-l", "0"), day = Date.now() - 86400e3;
-		const ann = await person(chat.url.replace("127.0.0.1", "room.localhost"), "Ann",
-			{viewport, scheme, browser: settings && await otherBrowser(settings)});
-
-		await ann.screenshot({path: shot(`${name}-${scheme}-empty`)});
-		await sayRaw(ann, ann.url(), shaped("Eve", "Who brings the board tomorrow?", day),
-			     shaped("Eve", "And a second sentence, a little later.", day + 20e3),
-			     shaped("سارة", "مرحبا بالجميع", day + 40e3), "board 7: 21.5 °C", "board 7: 21.6 °C");
-		await say(ann, "I do. The loop is\n```\nfor (i = 0; i < n; i++)\n\tblink(i);\n```\nas before, with `n` = 3.");
-		await say(ann, "Did I forget anything?");
-		await texts(ann, "Did I forget anything?");
-		await sayRaw(ann, ann.url(), shaped("Bob", "See https://www.rfc-editor.org/rfc/rfc6455 for all that.", Date.now()),
-			     shaped("Bob", "Ann, the window on floor 2 is still open.", Date.now()));
-		await texts(ann, "Ann, the window on floor 2 is still open.");
-		await ann.screenshot({path: shot(`${name}-${scheme}`)});
-		await chat.stop();
-		await seeLost(ann);
-		await say(ann, "Is anybody there?");
-		await fill(ann, "#text", "long ".repeat(890));
-		await see(ann, "Too long", "#left");
-		await ann.screenshot({path: shot(`${name}-${scheme}-trouble`)});
-	});
