@@ -826,37 +826,6 @@ START_TEST(takes_header_and_payload_apart)
 }
 END_TEST
 
-/* The server need not wake up for each byte. */
-START_TEST(reads_single_bytes_together)
-{
-	unsigned char frame[4200];
-	char payload[4096];
-	size_t len;
-	int64_t since;
-	long before, wakes;
-	int fd, witness;
-
-	memset(payload, 'x', sizeof payload);
-	len = build_frame(frame, 0x81, sizeof payload, payload, sizeof payload);
-	begin("50mbit", CHAT, no_options);
-	witness = join_room_from(&s, "10.1.1.2");
-	fd = join_room_from(&s, "10.2.1.2");
-	since = read_clock();
-	before = read_proc(&s, "status", "voluntary_ctxt_switches: %ld");
-	for (size_t k = 0; k < len; k++) {
-		send_all(fd, frame + k, 1);
-		poll(NULL, 0, 1);
-	}
-	ck_assert_uint_eq(read_message(witness)->len, sizeof payload);
-	wakes = read_proc(&s, "status", "voluntary_ctxt_switches: %ld") -
-		before;
-	TELL("%zu single bytes: %ld wakes\n", len, wakes);
-	ck_assert_int_le(wakes,
-			 300 + 2 * 20 * (read_clock() - since) / 1000000);
-	finish();
-}
-END_TEST
-
 /* Sends half a request from each of 300 connections, and then single bytes,
    which a pong tells to have been read.  Returns the server's time for those,
    in ticks. */
@@ -905,66 +874,6 @@ START_TEST(parses_no_request_at_each_byte)
 }
 END_TEST
 
-static const char *const ways[] = {"close()", "shutdown() and close()",
-				   "Close, and then close()", "a reset"};
-
-/* What has arrived is said, also when its speaker has gone. */
-START_TEST(says_all_of_those_that_leave)
-{
-	enum { LINES = 200 };
-	int heard[COUNT(ways)] = {0}, fds[COUNT(ways)], left = 1, sum = 0;
-	struct pollfd p = {.events = POLLIN};
-	char from[48], text[16];
-
-	begin("50mbit", CHAT, no_options);
-	p.fd = join_room_from(&s, "10.1.1.2");
-	for (size_t w = 0; w < COUNT(ways); w++) {
-		snprintf(from, sizeof from, "10.2.1.%d", (int)w + 2);
-		fds[w] = join_room_from(&s, from);
-		for (int k = 0; k < LINES; k++) {
-			snprintf(text, sizeof text, "%zu %03d", w, k);
-			send_message(fds[w], text);
-		}
-		while (ioctl(fds[w], TIOCOUTQ, &left) == 0 && left > 0)
-			poll(NULL, 0, 1);
-		if (w == 2)
-			send_frame(fds[w], 0x88, "\x03\xe8", 2);
-		if (w == 1)
-			shutdown(fds[w], SHUT_RDWR);
-		if (w == 3)
-			reset_connection(fds[w]);
-		else if (w < 2)
-			close(fds[w]);
-	}
-	for (int64_t since = read_clock(); sum < 4 * LINES;) {
-		const struct frame *f;
-
-		if (fds[2] >= 0 && read_clock() - since > 3000000) {
-			close(fds[2]); /* as a library does */
-			fds[2] = -1;
-		}
-		if (poll(&p, 1, 100) == 0 &&
-		    read_clock() - since > (int64_t)1000 * WAIT)
-			break;
-		if (p.revents == 0)
-			continue;
-		f = read_frame(p.fd);
-		if (f->data[0] == '{') /* a notice */
-			continue;
-		MUST(f->data[0] - '0' < (int)COUNT(ways) &&
-			     atoi((char *)f->data + 2) ==
-				     heard[f->data[0] - '0']++,
-		     "%s is out of order", f->data);
-		sum++;
-	}
-	for (size_t w = 0; w < COUNT(ways); w++)
-		TELL("200 lines, then %s: %d heard\n", ways[w], heard[w]);
-	for (size_t w = 0; w < COUNT(ways); w++)
-		ck_assert_int_eq(heard[w], LINES);
-	finish();
-}
-END_TEST
-
 /* ---- The suite ---- */
 
 Suite *crowd_suite(void)
@@ -997,8 +906,6 @@ Suite *attacks_suite(void)
 	tcase_add_test(t, limits_places_of_home);
 	add_table_test(t, counts_talk_of_those_that_come_again, turns);
 	tcase_add_test(t, takes_header_and_payload_apart);
-	tcase_add_test(t, reads_single_bytes_together);
 	tcase_add_test(t, parses_no_request_at_each_byte);
-	tcase_add_test(t, says_all_of_those_that_leave);
 	return suite;
 }

@@ -117,27 +117,6 @@ START_TEST(answers_a_half_closed_request)
 }
 END_TEST
 
-/* A request that comes byte by byte is answered once, and so is one with more
-   bytes behind it. */
-START_TEST(answers_a_slow_request_once)
-{
-	const char *request = GET "\r\n";
-	int fd;
-
-	start(&s, CHAT, NULL);
-	fd = dial(&s);
-	for (const char *at = request; *at != '\0'; at++)
-		send_all(fd, at, 1);
-	read_until_end(fd, s.response, sizeof s.response);
-	ck_assert_ptr_null(strstr(s.response + 1, "HTTP/1.1 "));
-	ck_assert_ptr_nonnull(strstr(s.response, "</script>"));
-	close(fd);
-	expect_status(&s, GET "\r\n" GET "\r\n", 200);
-	ck_assert_ptr_null(strstr(s.response + 1, "HTTP/1.1 "));
-	finish();
-}
-END_TEST
-
 /* Each metric has a line of help and one of its type. */
 START_TEST(counts_clients_messages_and_bytes)
 {
@@ -528,41 +507,6 @@ START_TEST(awaits_unfinished_message)
 }
 END_TEST
 
-/* One client never reads, and the ring is far too small to keep all messages
-   for it.  The server drops it when the room's patience ends, long before
-   SEND_TIMEOUT; the others get every message. */
-START_TEST(drops_client_that_holds_up_the_room)
-{
-	enum { SAID = 30000 };
-	static char text[1001];
-	int a, b, dead, size = 4096;
-	struct pollfd echo = {.events = POLLIN};
-
-	memset(text, 'x', 1000);
-	start_bare_relay(&s, BUSY);
-	dead = join_room(&s, "");
-	setsockopt(dead, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-	a = join_room(&s, "");
-	b = join_room(&s, "");
-	for (int i = 0; i < SAID; i++) {
-		snprintf(text, sizeof text, "%09d", i);
-		text[9] = 'x';
-		send_message(a, text);
-		echo.fd = a;
-		MUST(poll(&echo, 1, 15000) == 1, "the room waits");
-		expect_message(a, text);
-		expect_message(b, text);
-		if (i % 100 == 0 && read_metric(&s, "chat_clients") == 2)
-			break;
-	}
-	await_log(&s, "disconnected: slow");
-	await_log(&s, "(2 online)");
-	expect_metric(&s, "chat_dropped_slow_total", 1);
-	close(dead);
-	finish();
-}
-END_TEST
-
 /* ---- Start and end ---- */
 
 START_TEST(closes_with_1001_at_a_signal)
@@ -588,20 +532,6 @@ START_TEST(closes_with_1001_at_a_signal)
 	ck_assert(connection_ended(idle));
 	/* b answers nothing; the server does not wait for it for long */
 	ck_assert_int_eq(read_message(b)->first, 0x88);
-	ck_assert_int_eq(await_exit(&s), 0);
-}
-END_TEST
-
-/* A terminal that closes may send two. */
-START_TEST(stops_well_at_a_second_signal)
-{
-	int fd;
-
-	start(&s, CHAT, NULL);
-	fd = join_room(&s, ""); /* and answers nothing */
-	kill(s.pid, SIGINT);
-	ck_assert_int_eq(read_message(fd)->first, 0x88);
-	kill(s.pid, SIGHUP);
 	ck_assert_int_eq(await_exit(&s), 0);
 }
 END_TEST
@@ -812,24 +742,6 @@ static void start_with_socket(int domain, const void *address, socklen_t size)
 	start(&s, CHAT, NULL);
 }
 
-START_TEST(serves_inherited_socket)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET,
-				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof a;
-	int fd;
-
-	start_with_socket(AF_INET, &a, size);
-	getsockname(inherited_socket, (void *)&a, &size);
-	ck_assert_int_eq(s.port, ntohs(a.sin_port));
-	fd = join_room(&s, "");
-	send_message(fd, "hello");
-	expect_message(fd, "hello");
-	close(fd);
-	finish();
-}
-END_TEST
-
 START_TEST(serves_inherited_unix_socket)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -956,7 +868,6 @@ Suite *chat_suite(void)
 	tcase_add_test(t, serves_the_page);
 	tcase_add_test(t, answers_bad_requests);
 	tcase_add_test(t, answers_a_half_closed_request);
-	tcase_add_test(t, answers_a_slow_request_once);
 	tcase_add_test(t, counts_clients_messages_and_bytes);
 	tcase_add_test(t, logs_joins_and_leaves);
 	tcase_add_test(t, refuses_foreign_origin_with_a_remedy_that_works);
@@ -970,9 +881,7 @@ Suite *chat_suite(void)
 	tcase_add_test(t, refuses_one_client_too_many);
 	tcase_add_test(t, times_out_unfinished_request);
 	tcase_add_test(t, awaits_unfinished_message);
-	tcase_add_test(t, drops_client_that_holds_up_the_room);
 	tcase_add_loop_test(t, closes_with_1001_at_a_signal, 0, 3);
-	tcase_add_test(t, stops_well_at_a_second_signal);
 	tcase_add_test(t, goes_on_at_sighup_if_started_so);
 	tcase_add_test(t, refuses_bad_usage);
 	tcase_add_test(t, prints_url_that_others_can_open);
@@ -981,7 +890,6 @@ Suite *chat_suite(void)
 	if (getenv("UNDER") == NULL && getenv("SANITIZED") == NULL)
 		tcase_add_test(t, needs_no_more_memory_than_declared);
 	tcase_add_test(t, exits_when_port_is_taken);
-	tcase_add_test(t, serves_inherited_socket);
 	tcase_add_test(t, serves_inherited_unix_socket);
 	tcase_add_test(t, refuses_to_inherit_bad_sockets);
 	if (getenv("UNDER") == NULL) /* which has descriptors of its own */

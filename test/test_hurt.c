@@ -197,25 +197,6 @@ START_TEST(survives_end_after_each_byte_of_visit)
 }
 END_TEST
 
-START_TEST(stays_the_same_over_ten_thousand_connections)
-{
-	begin(CHAT);
-	for (int i = 0; i < 10000; i++) {
-		int fd = dial(&s);
-
-		if (i % 4 == 1)
-			send_string(fd, HANDSHAKE "\r\n");
-		if (i % 4 == 2)
-			send_string(fd, "GET");
-		if (i % 4 == 3)
-			reset_connection(fd);
-		else
-			close(fd);
-	}
-	finish();
-}
-END_TEST
-
 /* ---- The log ---- */
 
 START_TEST(logs_no_control_characters)
@@ -321,7 +302,6 @@ Suite *hurt_suite(void)
 	tcase_add_test(t, answers_requests_that_hurt_others);
 	tcase_add_test(t, times_out_request_that_dribbles);
 	tcase_add_test(t, survives_end_after_each_byte_of_visit);
-	tcase_add_test(t, stays_the_same_over_ten_thousand_connections);
 	tcase_add_test(t, logs_no_control_characters);
 	tcase_add_test(t, goes_on_when_the_terminal_takes_no_more);
 	tcase_add_test(t, goes_on_without_a_stderr);

@@ -70,25 +70,10 @@ static void say_often(int fd, const char *text, int n)
 
 /* ---- Time ---- */
 
-/* Returns how often the server has gone to sleep, or -1. */
-static long count_sleeps(void)
-{
-	char path[64], line[200];
-	long n = -1;
-	FILE *f;
-
-	snprintf(path, sizeof path, "/proc/%d/status", (int)s.pid);
-	f = fopen(path, "r");
-	while (f != NULL && fgets(line, sizeof line, f) != NULL)
-		sscanf(line, "voluntary_ctxt_switches: %ld", &n);
-	if (f != NULL)
-		fclose(f);
-	return n;
-}
-
 /* Between heartbeats, nothing wakes the server of a quiet room. */
 START_TEST(idle_server_sleeps)
 {
+	const char *format = "voluntary_ctxt_switches: %ld";
 	char folder[] = "/tmp/chat-test-XXXXXX", path[64];
 	int a, b;
 	long before;
@@ -103,40 +88,15 @@ START_TEST(idle_server_sleeps)
 	expect_message(b, "Hi");
 	expect_notice(b, 2); /* both are told, a second later at most */
 	poll(NULL, 0, 1500);
-	before = count_sleeps();
+	before = read_proc(&s, "status", format);
 	poll(NULL, 0, 2500);
-	ck_assert_int_eq(count_sleeps(), before);
+	ck_assert_int_eq(read_proc(&s, "status", format), before);
 	send_message(b, "still here");
 	expect_message(a, "Hi");
 	expect_message(a, "still here");
 	finish();
 	unlink(path);
 	rmdir(folder);
-}
-END_TEST
-
-/* A server that was stopped for longer than its clients may be silent drops
-   none of them. */
-START_TEST(stopped_server_drops_nobody)
-{
-	int fd[3];
-
-	start(&s, SMALL, "-t", "2", NULL);
-	for (int i = 0; i < 3; i++)
-		fd[i] = join_room(&s, "");
-	while (read_frame(fd[0])->first != 0x89)
-		; /* now they are asked */
-	kill(s.pid, SIGSTOP);
-	poll(NULL, 0, 5000);
-	kill(s.pid, SIGCONT);
-	expect_metric(&s, "chat_clients", 3);
-	for (int i = 0; i < 3; i++)
-		send_frame(fd[i], 0x8a, "", 0);
-	send_message(fd[0], "x");
-	for (int i = 0; i < 3; i++)
-		expect_message(fd[i], "x");
-	expect_metric(&s, "chat_dropped_silent_total", 0);
-	finish();
 }
 END_TEST
 
@@ -598,7 +558,6 @@ Suite *limits_suite(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, idle_server_sleeps);
-	tcase_add_test(t, stopped_server_drops_nobody);
 	tcase_add_test(t, pings_and_drops_silent_client);
 	tcase_add_test(t, idle_members_hold_up_no_message);
 	add_table_test(t, clients_say_no_more_than_their_meters_allow, crowds);
