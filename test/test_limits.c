@@ -466,6 +466,7 @@ START_TEST(drops_client_that_pings_and_never_reads)
 	}
 	close(a);
 	await_metric("chat_dropped_slow_total", 1);
+	await_log(&s, "disconnected: slow");
 	kill(flood, SIGKILL);
 	waitpid(flood, NULL, 0);
 	send_message(b, "fine");
