@@ -20,8 +20,7 @@
  * < 0: minus the close code to answer with.  A check_ function returns 0 or
  * minus a close code.
  *
- * Three-hour path: ws_decode(), decode_header(), check_header(),
- * start_payload(), unmask(), keep_payload(), end_frame(), utf8_next().
+ * Three-hour path: ws_decode(), decode_header(), unmask(), keep_payload().
  */
 #include "ws.h"
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the tests in Python share: a client of the room, and how they fail."""
+import atexit
 import base64
 import os
 import re
@@ -64,6 +65,7 @@ class Room:
             self.process = subprocess.Popen(
                 [TOP + "/chat", "-a", "127.0.0.1", "-p", "0", *options],
                 stdout=subprocess.PIPE, stderr=file, text=True)
+        atexit.register(self.process.kill)
         self.port = port_of(self.process.stdout.readline())
 
     def log(self):

@@ -661,6 +661,62 @@ START_TEST(documents_each_option)
 }
 END_TEST
 
+/* Returns the number that a command prints. */
+static long number_of(const char *command)
+{
+	char text[32] = "";
+	FILE *f = popen(command, "r");
+	bool read = fgets(text, sizeof text, f) != NULL;
+
+	ck_assert(pclose(f) == 0 && read);
+	return atol(text);
+}
+
+/* How many KB the server has written to. */
+static long memory_used(void)
+{
+	char command[64];
+
+	snprintf(command, sizeof command,
+		 "sed -n 's/^Private_Dirty: *//p' /proc/%d/smaps_rollup",
+		 (int)s.pid);
+	return number_of(command);
+}
+
+/* `size` counts all memory but the stack and libc's, even when every client is
+   in the middle of a message.  An idle client costs less than half a KB. */
+START_TEST(needs_no_more_memory_than_declared)
+{
+	enum { PEOPLE = 1000, MARGIN = 400 };
+	static unsigned char frame[4096 + 14];
+	static int fds[PEOPLE];
+	long declared, used;
+	size_t size = build_frame(frame, 0x82, 4096, frame, 4096);
+	struct rlimit files = {.rlim_cur = 4096, .rlim_max = 4096};
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	start_bare_relay(&s, CHAT);
+	declared = number_of("size " CHAT " | sed 1d | cut -f 4");
+	used = memory_used();
+	for (int i = 0; i < PEOPLE; i++)
+		fds[i] = join_room(&s, "");
+	ck_assert_int_ge(PEOPLE / 2, memory_used() - used);
+	for (int i = 0; i < PEOPLE; i++)
+		send_all(fds[i], frame, size - 1);
+	for (long want = PEOPLE * (long)size; want > 0;)
+		want = read_metric(&s, "chat_received_bytes_total") < want
+			       ? want
+			       : 0;
+	used = memory_used();
+	ck_assert_int_gt(used, PEOPLE * 4096 / 1024);
+	ck_assert_msg(used < declared / 1024 + MARGIN,
+		      "%ld KB used, %ld declared", used, declared / 1024);
+	for (int i = 0; i < PEOPLE; i++)
+		close(fds[i]);
+	finish();
+}
+END_TEST
+
 START_TEST(exits_when_port_is_taken)
 {
 	char arguments[64];
@@ -826,6 +882,9 @@ Suite *chat_suite(void)
 	tcase_add_test(t, refuses_bad_usage);
 	tcase_add_test(t, prints_url_that_others_can_open);
 	tcase_add_test(t, documents_each_option);
+	/* neither in an emulator's memory nor with a sanitizer's */
+	if (getenv("UNDER") == NULL && getenv("SANITIZED") == NULL)
+		tcase_add_test(t, needs_no_more_memory_than_declared);
 	tcase_add_test(t, exits_when_port_is_taken);
 	tcase_add_test(t, serves_inherited_unix_socket);
 	tcase_add_test(t, refuses_to_inherit_bad_sockets);

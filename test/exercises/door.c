@@ -96,9 +96,10 @@ static void receive(int i)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in here = {.sin_family = AF_INET}; /* any address */
+	struct sockaddr_in here = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
 
+	here.sin_addr.s_addr = htonl(INADDR_LOOPBACK); /* this machine only */
 	here.sin_port = htons((in_port_t)(argc > 1 ? atoi(argv[1]) : 8081));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 	if (bind(fd, (void *)&here, sizeof here) < 0 || listen(fd, 16) < 0) {
@@ -116,5 +117,4 @@ int main(int argc, char **argv)
 		if (table[0].revents != 0)
 			accept_client();
 	}
-	return 1;
 }

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef RESERVE
+#define RESERVE (MESSAGE_MAX + HEADER)
+#endif
+
 enum { RING_SIZE = 16, MESSAGE_MAX = 4, HEADER = 1, CLIENT_HEADER = 2 };
 enum { A, B, C, CLIENTS };
 
@@ -51,7 +55,7 @@ static void update_slowest(void)
    before, and its header. */
 static unsigned ring_room(void)
 {
-	const unsigned reserve = MESSAGE_MAX + HEADER;
+	const unsigned reserve = RESERVE;
 
 	if (bytes_free() <= reserve)
 		congested = true;
