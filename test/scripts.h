@@ -122,6 +122,8 @@ static const struct script {
 	 "C1000"},
 	{"close with 1005", "88 \x03\xed", "C1002@7"},
 	{"close with one byte", "88 \x03", "C1002@6"},
+	{"close with one byte of a code", "89 \x03\xe8|88 \x03",
+	 "8a \x03\xe8|C1002@6"},
 	{"close of 126", "88+126 ", "C1002@1"},
 	{"close with bad reason", "88 \x03\xe8\xce\xba\xff", "C1007@10"},
 	{"close with cut reason", "88 \x03\xe8\xce", "C1007@8"},
