@@ -47,7 +47,6 @@ enum {
 	PATIENCE = 20000, /* ms that anything may take before it has failed */
 	STEPS = 16,       /* latencies told apart within each power of 2 */
 	BUCKETS = 40 * STEPS,
-	TURNS = 5, /* of each program, when two are compared */
 };
 
 struct client {
@@ -74,25 +73,24 @@ static struct {
 } said[SAID];
 static char run[RUN + 1];
 static unsigned char scratch[1 << 20];
-static uint64_t messages, deliveries, latencies[BUCKETS], worst;
+static uint64_t messages, deliveries, latencies[BUCKETS];
 static bool talking;
 static double began; /* seconds of the monotonic clock */
 static pid_t server; /* that was started here, or 0 */
 
 static struct {
-	const char *program, *other, *host, *port;
+	const char *program, *host, *port;
 	int bytes, clients, speakers;
 	int window; /* messages of a speaker on their way, or */
 	int rate;   /* messages a second of all, when that is not -1 */
 	int seconds;
-} opt = {"./chat", NULL, NULL, NULL, 64, 100, 10, 1, -1, 5};
+} opt = {"./chat", NULL, NULL, 64, 100, 10, 1, -1, 5};
 
 /* What was measured. */
 static struct {
-	double connect_cpu, connect_time; /* seconds */
-	double cpu, own_cpu, time;        /* of the talk */
-	long memory; /* private bytes for each client, or -1 */
-	bool ours;   /* the server: its processor time was seen */
+	double connect_cpu; /* seconds */
+	double cpu, time;   /* of the talk */
+	long memory;        /* private bytes for each client, or -1 */
 } got;
 
 /* The floor: plain sends for a second of processor time, and how long it took
@@ -177,8 +175,6 @@ static void count_latency(uint64_t us)
 		at += STEPS;
 	at += n;
 	latencies[at < BUCKETS ? at : BUCKETS - 1]++;
-	if (worst < us)
-		worst = us;
 }
 
 /* The latency, in ms, that this share of all deliveries did not exceed. */
@@ -385,7 +381,6 @@ static int keep_pace(double time)
 static void talk(void)
 {
 	double end, cpu = server_cpu(), last;
-	double own = read_clock(CLOCK_PROCESS_CPUTIME_ID);
 
 	began = wall();
 	end = began + opt.seconds;
@@ -413,7 +408,6 @@ static void talk(void)
 	}
 	got.time = wall() - began;
 	got.cpu = server_cpu() - cpu;
-	got.own_cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID) - own;
 }
 
 /* ---- Connecting ---- */
@@ -426,17 +420,6 @@ static int dial(const struct addrinfo *to)
 	check(connect(fd, to->ai_addr, to->ai_addrlen) == 0, "connect");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	return fd;
-}
-
-static void ask(int i)
-{
-	bool six = strchr(opt.host, ':') != NULL; /* RFC 3986, 3.2.2 */
-	char request[512];
-	int n = snprintf(request, sizeof request,
-			 GET_LINE "Host: %s%s%s:%s\r\n" UPGRADE_FIELDS "\r\n",
-			 six ? "[" : "", opt.host, six ? "]" : "", opt.port);
-
-	check(send(table[i].fd, request, (size_t)n, MSG_NOSIGNAL) == n, "send");
 }
 
 /* Takes the response, and leaves the frames behind it. */
@@ -463,19 +446,20 @@ static void await_response(int i)
 
 static void connect_all(const struct addrinfo *to)
 {
-	double time = wall(), cpu = server_cpu();
+	static const char request[] = HANDSHAKE "\r\n";
+	double time, cpu = server_cpu();
 	long memory = server_memory();
 
 	for (int i = 0; i < opt.clients; i++) {
 		table[i] = (struct pollfd){.fd = dial(to), .events = POLLIN};
-		ask(i);
+		check(send(table[i].fd, request, sizeof request - 1, 0) > 0,
+		      "send");
 		if (i >= IN_FLIGHT)
 			await_response(i - IN_FLIGHT);
 	}
 	for (int i = opt.clients > IN_FLIGHT ? opt.clients - IN_FLIGHT : 0;
 	     i < opt.clients; i++)
 		await_response(i);
-	got.connect_time = wall() - time;
 	got.connect_cpu = server_cpu() - cpu;
 	for (time = wall(); wall() - time < PATIENCE / 1e3;)
 		if (listen_for(QUIET) <= 0)
@@ -608,7 +592,7 @@ static void measure(void)
 		files.rlim_max = want_files;
 	check(setrlimit(RLIMIT_NOFILE, &files) == 0, "so many open files");
 	snprintf(run, sizeof run, "%08x", (unsigned)getpid());
-	if (opt.rate != 0 && opt.other == NULL) /* no ratio needs it */
+	if (opt.rate != 0)
 		measure_floor();
 	if (opt.host == NULL)
 		start();
@@ -618,90 +602,63 @@ static void measure(void)
 	connect_all(to);
 	freeaddrinfo(to);
 	talk();
-	got.ours = server > 0;
-	if (got.ours)
+	if (server > 0)
 		stop();
 }
 
-static void report(void)
+/* Prints what was measured, as a row of the table; a server that is not ours
+   shows neither its processor time nor its memory. */
+static void print_row(void)
 {
-	double per_cpu = (double)deliveries / got.cpu;
+	double per_cpu = got.cpu > 0 ? (double)deliveries / got.cpu : 0;
 
-	printf("%d clients, all connected after %.3f s\n", opt.clients,
-	       got.connect_time);
-	if (got.ours)
-		printf("server: %.3f s of processor time to connect, %ld "
-		       "private bytes for each\n",
-		       got.connect_cpu, got.memory);
-	printf("%llu messages, each heard once by each client, all in one "
-	       "order\n",
-	       (unsigned long long)messages);
-	if (messages > 0)
-		printf("%.0f deliveries a second; latency p50 %.2f, p99 %.2f, "
-		       "max %.2f ms\n",
-		       (double)deliveries / got.time, percentile(0.5),
-		       percentile(0.99), (double)worst / 1e3);
-	if (got.ours)
-		printf("server: %.2f %% of a core; this tool: %.2f %%\n",
-		       got.cpu / got.time * 100, got.own_cpu / got.time * 100);
-	if (messages > 0)
-		printf("plain send(): %.0f for a second of processor time, "
-		       "%.2f ms to all\n",
-		       plain.sends, plain.round * 1e3);
-	if (messages > 0 && got.ours)
-		printf("server: %.0f deliveries for one, %.2f for each plain "
-		       "send()\n",
-		       per_cpu, per_cpu / plain.sends);
+	if (opt.rate == 0)
+		printf("| %d | nobody | | | | | | | ", opt.clients);
+	else
+		printf("| %d | %d %s | %d | %.0f | %.0f | %.2f | %.1f | %.1f | "
+		       "%.1f ",
+		       opt.clients,
+		       opt.rate > 0 ? opt.rate : opt.speakers * opt.window,
+		       opt.rate > 0 ? "a second" : "at once", opt.bytes,
+		       plain.sends, per_cpu, per_cpu / plain.sends,
+		       percentile(0.5), percentile(0.99), plain.round * 1e3);
+	printf("| %.3f | %ld | %.2f %% | %.0f |\n", got.connect_cpu, got.memory,
+	       100 * got.cpu / got.time, (double)deliveries / got.time);
 }
 
-/* Measures in a process of its own, and prints a row of the table. */
+static void print_head(void)
+{
+	puts("| clients | messages | bytes | plain sends a CPU s | deliveries "
+	     "a CPU s | ratio | p50 ms | p99 ms | plain sends to all ms | "
+	     "connecting CPU s | bytes each | server | deliveries a s |\n"
+	     "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | "
+	     "--- | --- | --- |");
+	fflush(stdout);
+}
+
+/* Measures in a process of its own. */
 static void row(int n, int rate, int window, int bytes)
 {
-	double per_cpu;
-	char how[32];
 	int status = 0;
-	pid_t child;
+	pid_t child = fork();
 
-	fflush(stdout);
-	child = fork();
-	if (child != 0) {
-		waitpid(child, &status, 0);
-		if (status != 0)
-			exit(1);
-		return;
-	}
-	opt.clients = n;
-	opt.rate = rate;
-	opt.window = window;
-	opt.bytes = bytes;
-	opt.seconds = rate == 0 ? 30 : opt.seconds;
-	measure();
-	if (rate == 0) {
-		printf("| %d | nobody | | | | | | | | %.3f | %ld | %.2f %% | "
-		       "%.0f %% |\n",
-		       n, got.connect_cpu, got.memory, got.cpu / got.time * 100,
-		       got.own_cpu / got.time * 100);
+	if (child == 0) {
+		opt.clients = n;
+		opt.rate = rate;
+		opt.window = window;
+		opt.bytes = bytes;
+		opt.seconds = rate == 0 ? 30 : opt.seconds;
+		measure();
+		print_row();
 		exit(0);
 	}
-	per_cpu = (double)deliveries / got.cpu;
-	snprintf(how, sizeof how, rate > 0 ? "%d a second" : "%d at once",
-		 rate > 0 ? rate : opt.speakers * window);
-	printf("| %d | %s | %d | %.0f | %.0f | %.2f | %.1f | %.1f | %.1f | "
-	       "%.3f | %ld | %.0f %% | %.0f %% |\n",
-	       n, how, bytes, plain.sends, per_cpu, per_cpu / plain.sends,
-	       percentile(0.5), percentile(0.99), plain.round * 1e3,
-	       got.connect_cpu, got.memory, got.cpu / got.time * 100,
-	       got.own_cpu / got.time * 100);
-	exit(0);
+	waitpid(child, &status, 0);
+	if (status != 0)
+		exit(1);
 }
 
 static void print_table(void)
 {
-	puts("| clients | messages | bytes | plain sends a CPU s | deliveries "
-	     "a CPU s | ratio | p50 ms | p99 ms | plain sends to all ms | "
-	     "connecting CPU s | bytes each | server | this tool |\n"
-	     "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | "
-	     "--- | --- | --- |");
 	for (int n = 100; n <= 10000; n *= 10) {
 		row(n, 50000 / n, 0, 64);
 		row(n, -1, 1, 64);
@@ -712,104 +669,14 @@ static void print_table(void)
 		row(n, 0, 0, 64);
 }
 
-/* Measures in a process of its own: deliveries for a second of the server's
-   processor time, or connections if nobody speaks. */
-static double measure_apart(const char *program)
-{
-	double result = 0;
-	int fd[2];
-	pid_t child;
-
-	fflush(stdout);
-	check(pipe(fd) == 0, "pipe");
-	child = fork();
-	if (child == 0) {
-		opt.program = program;
-		measure();
-		result = opt.rate == 0 ? opt.clients / got.connect_cpu
-				       : (double)deliveries / got.cpu;
-		check(write(fd[1], &result, sizeof result) == sizeof result,
-		      "write");
-		exit(0);
-	}
-	close(fd[1]);
-	if (read(fd[0], &result, sizeof result) != sizeof result)
-		exit(1);
-	close(fd[0]);
-	waitpid(child, NULL, 0);
-	return result;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Compares two servers with one load, turn by turn, since a machine is not
-   always equally fast.  What is told are the medians. */
-static void compare(int n, int rate, int window)
-{
-	double ours[TURNS], theirs[TURNS], ratio[TURNS];
-
-	opt.clients = n;
-	opt.rate = rate;
-	opt.window = window;
-	for (int k = 0; k < TURNS; k++) {
-		ours[k] = measure_apart(opt.program);
-		theirs[k] = measure_apart(opt.other);
-		ratio[k] = ours[k] / theirs[k];
-	}
-	qsort(ours, TURNS, sizeof *ours, by_value);
-	qsort(theirs, TURNS, sizeof *theirs, by_value);
-	qsort(ratio, TURNS, sizeof *ratio, by_value);
-	printf("| %d clients, ", n);
-	if (rate < 0)
-		printf("%d at once", opt.speakers * window);
-	else if (rate > 0)
-		printf("%d a second", rate);
-	else
-		printf("connecting");
-	printf(" | %.0f | %.0f | %.2f (%.2f to %.2f) |\n", ours[TURNS / 2],
-	       theirs[TURNS / 2], ratio[TURNS / 2], ratio[0], ratio[TURNS - 1]);
-}
-
-static void print_comparison(bool all)
-{
-	printf("| a CPU second | %s | %s | ratio |\n"
-	       "| --- | --- | --- | --- |\n",
-	       opt.program, opt.other);
-	if (!all) {
-		compare(opt.clients, opt.rate, opt.window);
-		return;
-	}
-	compare(1000, 50, 0);
-	compare(1000, -1, 1);
-	compare(1000, -1, 16);
-	compare(5000, 10, 0);
-	opt.seconds = 1;
-	compare(5000, 0, 0);
-}
-
 static void usage(void)
 {
-	fputs("usage: bench [-b bytes] [-c clients] [-d seconds] [-r rate] "
-	      "[-s speakers]\n"
-	      "             [-w window] [-x program] [-X program] [host port]\n"
-	      "       bench -t [-d seconds] [-x program] [-X program]\n"
-	      "\n"
-	      "  -b bytes     of a message, 32 to 65535 (64)\n"
-	      "  -c clients   in the room (100)\n"
-	      "  -d seconds   to talk (5)\n"
-	      "  -r rate      messages a second of all speakers together;\n"
-	      "               0: nobody says anything\n"
-	      "  -s speakers  among the clients (10)\n"
-	      "  -t           a table of runs, in Markdown\n"
-	      "  -w window    without -r, messages that each speaker has on\n"
-	      "               their way all the time (1)\n"
-	      "  -x program   the server to start (./chat)\n"
-	      "  -X program   another, to compare it with\n",
+	fputs("usage: bench [-t] [-b bytes] [-c clients] [-d seconds] "
+	      "[-r messages a second]\n"
+	      "             [-s speakers] [-w window] [-x program] "
+	      "[host port]\n"
+	      "-t: the whole table; -r 0: nobody speaks; without -r each "
+	      "speaker has `window`\nmessages on their way all the time\n",
 	      stderr);
 	exit(2);
 }
@@ -829,7 +696,7 @@ int main(int argc, char **argv)
 	bool table_wanted = false;
 	int o;
 
-	while ((o = getopt(argc, argv, "b:c:d:r:s:tw:x:X:")) != -1) {
+	while ((o = getopt(argc, argv, "b:c:d:r:s:tw:x:")) != -1) {
 		switch (o) {
 		case 'b': opt.bytes = number(optarg, ID, BYTES); break;
 		case 'c': opt.clients = number(optarg, 1, CLIENTS); break;
@@ -839,7 +706,6 @@ int main(int argc, char **argv)
 		case 't': table_wanted = true; break;
 		case 'w': opt.window = number(optarg, 1, 10000); break;
 		case 'x': opt.program = optarg; break;
-		case 'X': opt.other = optarg; break;
 		default: usage();
 		}
 	}
@@ -849,13 +715,12 @@ int main(int argc, char **argv)
 	opt.port = opt.host == NULL ? NULL : argv[optind + 1];
 	if (opt.speakers > opt.clients)
 		opt.speakers = opt.clients;
-	if (opt.other != NULL)
-		print_comparison(table_wanted);
-	else if (table_wanted)
+	print_head();
+	if (table_wanted) {
 		print_table();
-	if (opt.other != NULL || table_wanted)
 		return 0;
+	}
 	measure();
-	report();
+	print_row();
 	return 0;
 }

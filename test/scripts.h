@@ -17,6 +17,10 @@
 
 #include "test.h"
 
+#define TEN     "0123456789"
+#define FORTY   TEN TEN TEN TEN
+#define LONGEST FORTY FORTY FORTY "12345" /* of a control frame: 125 bytes */
+
 static const struct script {
 	const char *name, *send, *expect;
 } scripts[] = {
@@ -32,6 +36,7 @@ static const struct script {
 	{"ping", "89 ", "8a "},
 	{"ping with payload", "89 Hello", "8a Hello"},
 	{"ping with bytes", "89 \xfe\xfd\xfc\xfb", "8a \xfe\xfd\xfc\xfb"},
+	{"longest ping", "89 " LONGEST, "8a " LONGEST},
 	{"ping of 126", "89+126 ", "C1002@1"},
 	{"unsolicited pong", "8a |81 x", "81 x"},
 	{"unsolicited pongs", "8a a|8a b|89 c|8a d", "8a c"},
@@ -113,7 +118,12 @@ static const struct script {
 	{"close", "88 ", "C0"},
 	{"close with code", "88 \x03\xe8", "C1000"},
 	{"close with reason", "88 \x03\xe8 so long", "C1000"},
+	{"close with longest reason", "88 \x03\xe8" FORTY FORTY FORTY "123",
+	 "C1000"},
+	{"close with 1005", "88 \x03\xed", "C1002@7"},
 	{"close with one byte", "88 \x03", "C1002@6"},
+	{"close with one byte of a code", "89 \x03\xe8|88 \x03",
+	 "8a \x03\xe8|C1002@6"},
 	{"close of 126", "88+126 ", "C1002@1"},
 	{"close with bad reason", "88 \x03\xe8\xce\xba\xff", "C1007@10"},
 	{"close with cut reason", "88 \x03\xe8\xce", "C1007@8"},

@@ -70,25 +70,10 @@ static void say_often(int fd, const char *text, int n)
 
 /* ---- Time ---- */
 
-/* Returns how often the server has gone to sleep, or -1. */
-static long count_sleeps(void)
-{
-	char path[64], line[200];
-	long n = -1;
-	FILE *f;
-
-	snprintf(path, sizeof path, "/proc/%d/status", (int)s.pid);
-	f = fopen(path, "r");
-	while (f != NULL && fgets(line, sizeof line, f) != NULL)
-		sscanf(line, "voluntary_ctxt_switches: %ld", &n);
-	if (f != NULL)
-		fclose(f);
-	return n;
-}
-
 /* Between heartbeats, nothing wakes the server of a quiet room. */
 START_TEST(idle_server_sleeps)
 {
+	const char *format = "voluntary_ctxt_switches: %ld";
 	char folder[] = "/tmp/chat-test-XXXXXX", path[64];
 	int a, b;
 	long before;
@@ -103,9 +88,9 @@ START_TEST(idle_server_sleeps)
 	expect_message(b, "Hi");
 	expect_notice(b, 2); /* both are told, a second later at most */
 	poll(NULL, 0, 1500);
-	before = count_sleeps();
+	before = read_proc(&s, "status", format);
 	poll(NULL, 0, 2500);
-	ck_assert_int_eq(count_sleeps(), before);
+	ck_assert_int_eq(read_proc(&s, "status", format), before);
 	send_message(b, "still here");
 	expect_message(a, "Hi");
 	expect_message(a, "still here");
@@ -506,6 +491,7 @@ START_TEST(drops_client_that_pings_and_never_reads)
 	}
 	close(a);
 	await_metric("chat_dropped_slow_total", 1);
+	await_log(&s, "disconnected: slow");
 	kill(flood, SIGKILL);
 	waitpid(flood, NULL, 0);
 	send_message(b, "fine");

@@ -147,21 +147,6 @@ START_TEST(keeps_room_for_message_in_progress)
 }
 END_TEST
 
-START_TEST(starts_empty)
-{
-	const unsigned char *data;
-
-	ck_assert_ptr_null(ring_open(NULL));
-	ck_assert(ring.head == 0 && ring.next == 0 && ring.first == 0);
-	ck_assert_uint_gt(ring.since, 1700000000000);
-	ck_assert_uint_eq(ring_history_start(HISTORY_MAX), 0);
-	ck_assert_uint_eq(ring_chunk(&data, 0, 0), 0);
-	ck_assert_int_eq(ring_save(), 0);
-	ck_assert_ptr_null(ring_check());
-	ring_close();
-}
-END_TEST
-
 /* Whatever may be appended by ring_room() fits, and all that no client has yet
    stays as it was said. */
 START_TEST(sends_what_was_said)
@@ -576,56 +561,6 @@ START_TEST(goes_on_in_memory_and_mends_file)
 }
 END_TEST
 
-static void expect_no_start(void)
-{
-	const char *why;
-
-	film->fail_fsync = 1;
-	why = ring_open(path);
-	MUST(why != NULL && strcmp(why, strerror(EIO)) == 0, "%s", why);
-}
-
-START_TEST(does_not_start_if_fsync_fails)
-{
-	make_disk();
-	run(expect_no_start);
-	unlink(path);
-}
-END_TEST
-
-/* Writes succeed then, and leave holes: only the size of the file shows it. */
-START_TEST(mends_truncated_file)
-{
-	struct stat before, after;
-
-	make_disk();
-	open_ring();
-	talk(LAPS);
-	MUST(ring_save() == 0 && ring_check() == NULL, "not saved");
-	ck_assert_int_eq(stat(path, &before), 0);
-	ck_assert_int_eq(truncate(path, _i * before.st_size / 4), 0);
-	talk(1);
-	MUST(ring_save() == 0 && ring_check() != NULL, "it is mended");
-	MUST(ring_check() == NULL, "it was mended before");
-	ck_assert_int_eq(stat(path, &after), 0);
-	ck_assert_int_eq(after.st_size, before.st_size);
-	unlink(path);
-}
-END_TEST
-
-START_TEST(tells_once_that_file_was_removed)
-{
-	make_disk();
-	open_ring();
-	ck_assert_ptr_null(ring_check());
-	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_ptr_nonnull(ring_check());
-	talk(1);
-	ck_assert_int_eq(ring_save(), 0);
-	ck_assert_ptr_null(ring_check());
-}
-END_TEST
-
 Suite *ring_suite(void)
 {
 	Suite *suite = suite_create("ring");
@@ -633,7 +568,6 @@ Suite *ring_suite(void)
 
 	tcase_set_timeout(t, 60);
 	add_table_test(t, keeps_room_for_message_in_progress, rooms);
-	tcase_add_test(t, starts_empty);
 	tcase_add_test(t, sends_what_was_said);
 	suite_add_tcase(suite, t);
 	t = tcase_create("stopped, killed, cut");
@@ -646,9 +580,6 @@ Suite *ring_suite(void)
 	tcase_set_timeout(t, 600);
 	tcase_add_test(t, leaves_out_damaged_messages);
 	add_table_test(t, goes_on_in_memory_and_mends_file, errors);
-	tcase_add_test(t, does_not_start_if_fsync_fails);
-	tcase_add_loop_test(t, mends_truncated_file, 0, 4);
-	tcase_add_test(t, tells_once_that_file_was_removed);
 	suite_add_tcase(suite, t);
 	return suite;
 }

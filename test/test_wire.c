@@ -111,91 +111,6 @@ END_TEST
 
 /* ---- Cases made by rule ---- */
 
-START_TEST(answers_pings_of_each_size)
-{
-	char payload[126];
-	int fd;
-
-	memset(payload, 'p', sizeof payload);
-	begin(CHAT);
-	fd = join_room(&s, "");
-	for (size_t n = 0; n <= 125; n++) {
-		struct frame *f;
-
-		send_frame(fd, 0x89, payload, n);
-		f = read_frame(fd);
-		ck_assert_int_eq(f->first, 0x8a);
-		ck_assert_uint_eq(f->len, n);
-	}
-	close(fd);
-	finish();
-}
-END_TEST
-
-START_TEST(answers_each_close_code)
-{
-	static const int codes[] = {0,    999,  1000, 1001, 1002, 1003, 1004,
-				    1005, 1006, 1007, 1008, 1009, 1010, 1011,
-				    1012, 1013, 1014, 1015, 1016, 1100, 2000,
-				    2999, 3000, 3999, 4000, 4999, 5000, 65535};
-
-	begin(CHAT);
-	for (size_t i = 0; i < COUNT(codes); i++) {
-		int code = codes[i], fd = join_room(&s, "");
-		unsigned char payload[125] = {(unsigned char)(code >> 8),
-					      (unsigned char)code};
-		bool legal = (code >= 1000 && code <= 1003) ||
-			     (code >= 1007 && code <= 1014) ||
-			     (code >= 3000 && code <= 4999);
-
-		memset(payload + 2, 'r', 123); /* the longest reason */
-		send_frame(fd, 0x88, payload, i % 2 ? 125 : 2);
-		expect_close(fd, legal ? code : 1002);
-	}
-	finish();
-}
-END_TEST
-
-/* Sends a text cut in two at a place: as fragments, or as segments. */
-static void send_cut(int fd, const char *text, size_t cut, bool fragments)
-{
-	unsigned char bytes[64];
-	size_t len = strlen(text), n;
-
-	if (fragments) {
-		send_frame(fd, 0x01, text, cut);
-		send_frame(fd, 0x80, text + cut, len - cut);
-		return;
-	}
-	n = build_frame(bytes, 0x81, len, text, len);
-	send_all(fd, bytes, n - len + cut);
-	send_all(fd, bytes + n - len + cut, len - cut);
-}
-
-START_TEST(accepts_only_utf8_texts)
-{
-	begin(CHAT);
-	for (size_t i = 0; i < COUNT(texts); i++) {
-		const char *text = texts[i].text;
-		size_t len = strlen(text);
-
-		for (size_t cut = 1; cut <= 2 * len + 1; cut += len) {
-			int fd = join_room(&s, "");
-
-			send_cut(fd, text, cut / 2, cut % 2);
-			if (texts[i].bad == -1) {
-				expect_message(fd, text);
-				expect_message(witness, text);
-				close(fd);
-			} else {
-				expect_close(fd, 1007);
-			}
-		}
-	}
-	finish();
-}
-END_TEST
-
 /* ---- Big messages, in a build for 16 MiB ---- */
 
 static unsigned char *big;
@@ -288,26 +203,6 @@ START_TEST(relays_big_messages)
 }
 END_TEST
 
-START_TEST(relays_a_thousand_round_trips_of_each_size)
-{
-	static const size_t sizes[] = {0,    16,   64,    256,
-				       1024, 4096, 16384, 65536};
-	int fd;
-
-	start_big();
-	close(witness);
-	fd = join_room(&s, "");
-	for (size_t i = 0; i < COUNT(sizes); i++) {
-		for (int k = 0; k < 1000; k++) {
-			send_big(fd, 1 + k % 2, sizes[i], 16 * MIB, 16 * MIB);
-			expect_big(fd, 1 + k % 2, sizes[i]);
-		}
-	}
-	close(fd);
-	finish_big();
-}
-END_TEST
-
 /* ---- Handshakes ---- */
 
 /* The request, cut in two at every place and with frames right behind it. */
@@ -345,11 +240,7 @@ Suite *wire_suite(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, plays_every_script, 0, PACES);
-	tcase_add_test(t, answers_pings_of_each_size);
-	tcase_add_test(t, answers_each_close_code);
-	tcase_add_test(t, accepts_only_utf8_texts);
 	tcase_add_test(t, relays_big_messages);
-	tcase_add_test(t, relays_a_thousand_round_trips_of_each_size);
 	tcase_add_test(t, shakes_hands_however_the_request_is_cut);
 	suite_add_tcase(suite, t);
 	return suite;

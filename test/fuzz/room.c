@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The whole server with a network, a disk and a clock that are not there: its
+ * The whole server with a network and a clock that are not there: its
  * system calls are the fake_...() of this file (see test/Makefile).  An input
  * is a script of what clients do, two bytes a step; one of odd length runs with
  * -l 1.  What must hold:
@@ -11,16 +11,12 @@
  * - a notice is the server's, and tells how many messages came before it
  * - a witness, who reads all at once and answers pings, is never dropped, and
  *   hears each of its own messages, in order
- * - when the server is killed at any call, or stopped, the next one has all
- * that any client was sent in the file; only after a stop it goes on counting
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -29,7 +25,6 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,7 +44,6 @@ int fake_main(int argc, char **argv); /* the server's own */
 enum {
 	LISTENER = 3,
 	ROUTE,      /* a socket that only finds an address */
-	HISTORY,    /* the file */
 	NULL_FILE,  /* /dev/null */
 	FIRST = 10, /* of the peers' sockets */
 	SOCKETS = 8,
@@ -58,7 +52,6 @@ enum {
 	EARLY = 64, /* messages without a notice: its Close may come first */
 	HOME = 2,   /* members of an address: -c */
 	SAID_MAX = 8192, /* messages known */
-	FILE_MAX = 1 << 16,
 	PATIENCE = 5000, /* passes in which all must settle */
 	TEXT = 1,
 	BINARY = 2,
@@ -91,17 +84,13 @@ struct peer {
 
 static struct peer peers[SOCKETS], *const witness = peers;
 static struct message said[SAID_MAX];
-static uint64_t known, since, offset;
+static uint64_t known, since;
 static unsigned own[SAID_MAX], own_from, own_to; /* the witness's messages */
 static unsigned serial;
 static uint64_t time_ms;
 static size_t sip; /* bytes that a recv() brings at most */
-static unsigned char disk[FILE_MAX];
-static off_t disk_size;
 static void (*stop)(int);
-static bool second, stopped, clean; /* the second server; how it ended */
-static int fuse; /* calls until the server is killed; 0: it lives */
-static jmp_buf killed;
+static bool stopped;
 
 static struct {
 	const unsigned char *data;
@@ -109,13 +98,6 @@ static struct {
 	int passes, rest; /* all passes; those until the next step */
 	bool probed;      /* at the end the witness says something more */
 } script;
-
-/* Each call that changes something may be the last. */
-static void burn(void)
-{
-	if (fuse > 0 && --fuse == 0)
-		longjmp(killed, 1);
-}
 
 /* ---- What the peers hear ---- */
 
@@ -135,26 +117,6 @@ static void place_message(uint64_t place, const struct message *m)
 	MUST(same(&said[place], m));
 }
 
-/* What a server that was killed before had in its file ends with what was heard
-   last, and with what nobody had been sent yet. */
-static void place_history(const struct peer *p)
-{
-	size_t unheard, k;
-
-	for (unheard = 0; unheard <= p->early; unheard++) {
-		size_t heard = p->early - unheard;
-
-		for (k = 0; k < heard && heard <= known; k++)
-			if (!same(&p->before[k], &said[known - heard + k]))
-				break;
-		if (k == heard && heard <= known)
-			break;
-	}
-	MUST(unheard <= p->early && (p->early > 0 || known == 0));
-	for (k = p->early - unheard; k < p->early; k++)
-		said[known++] = p->before[k];
-}
-
 /* Only the server's own notices begin so. */
 static void check_notice(struct peer *p)
 {
@@ -172,24 +134,17 @@ static void check_notice(struct peer *p)
 		 online, count, name, MESSAGE_MAX);
 	MUST(strcmp(p->frame.data, want) == 0 && p->frame.opcode == TEXT);
 	MUST(online > 0 && online <= CLIENTS_MAX);
-	if (second && !p->notified) {
-		MUST((name == since) == clean);
-		place_history(p);
-		offset = known - count;
-		MUST(!clean || offset == 0);
-		since = name;
-	}
 	if (since == 0)
 		since = name;
 	MUST(name == since);
 	if (!p->notified) {
 		MUST(p->early <= TOLD);
-		p->place = count + offset - p->early;
+		p->place = count - p->early;
 		for (size_t k = 0; k < p->early; k++)
 			place_message(p->place++, &p->before[k]);
 	}
 	p->notified = true;
-	MUST(p->place == count + offset);
+	MUST(p->place == count);
 }
 
 static void hear_message(struct peer *p)
@@ -323,11 +278,7 @@ static void step(unsigned op, unsigned char arg, const unsigned char *more,
 	unsigned char zeros[125] = {0};
 
 	switch (op % 16) {
-	case 0:
-		come(p);
-		if (arg >= 240 && fuse == 0)
-			fuse = 1 + (arg - 240) * 3;
-		break;
+	case 0: come(p); break;
 	case 1:
 		come(p);
 		arrive(p, shake, sizeof shake - 1);
@@ -480,7 +431,6 @@ ssize_t fake_recv(int fd, void *data, size_t n, int flags)
 {
 	struct peer *p = &peers[fd - FIRST];
 
-	burn();
 	MUST(n > 0 && p->used);
 	if (p->reset) {
 		errno = ECONNRESET;
@@ -504,7 +454,6 @@ ssize_t fake_send(int fd, const void *data, size_t n, int flags)
 	struct peer *p = &peers[fd - FIRST];
 
 	(void)flags;
-	burn();
 	MUST(n > 0 && p->used && !p->done);
 	if (p->reset || p->space == 0) {
 		errno = p->reset ? EPIPE : EAGAIN;
@@ -559,59 +508,6 @@ time_t fake_time(time_t *out)
 	return 7;
 }
 
-/* ---- The file ---- */
-
-int fake_open(const char *path, int flags, ...)
-{
-	(void)flags;
-	return strcmp(path, "room") == 0 ? HISTORY : NULL_FILE;
-}
-
-int fake_fstat(int fd, struct stat *s)
-{
-	*s = (struct stat){.st_mode = S_IFREG | 0600,
-			   .st_nlink = 1,
-			   .st_uid = geteuid(),
-			   .st_size = disk_size};
-	return fd == HISTORY ? 0 : -1;
-}
-
-ssize_t fake_pread(int fd, void *data, size_t n, off_t at)
-{
-	MUST(fd == HISTORY && at <= disk_size);
-	if ((off_t)n > disk_size - at)
-		n = (size_t)(disk_size - at);
-	memcpy(data, disk + at, n);
-	return (ssize_t)n;
-}
-
-/* A kill may leave half of it. */
-ssize_t fake_pwrite(int fd, const void *data, size_t n, off_t at)
-{
-	size_t half = fuse == 1 ? n / 2 : n;
-
-	MUST(fd == HISTORY && n <= FILE_MAX && at <= FILE_MAX - (off_t)n);
-	memcpy(disk + at, data, half);
-	if (disk_size < at + (off_t)half)
-		disk_size = at + (off_t)half;
-	burn();
-	return (ssize_t)n;
-}
-
-int fake_ftruncate(int fd, off_t size)
-{
-	MUST(fd == HISTORY && size <= FILE_MAX);
-	if (size > disk_size)
-		memset(disk + disk_size, 0, (size_t)(size - disk_size));
-	disk_size = size;
-	return 0;
-}
-
-int fake_fsync(int fd)
-{
-	return fd == HISTORY ? 0 : -1;
-}
-
 /* ---- What only the start needs ---- */
 
 static int succeed(void)
@@ -625,6 +521,11 @@ int fake_fcntl(void) SUCCEEDS;
 int fake_listen(void) SUCCEEDS;
 int fake_setrlimit(void) SUCCEEDS;
 int fake_setsockopt(void) SUCCEEDS;
+
+int fake_open(const char *path, int flags)
+{
+	return (void)path, (void)flags, NULL_FILE;
+}
 
 int fake_socket(int family, int type, int protocol)
 {
@@ -711,41 +612,26 @@ static void reset(void)
 	memset(peers, 0, sizeof peers);
 	own_from = own_to = 0;
 	stopped = false;
-	fuse = 0;
 	sip = ENDLESS;
 }
 
 /* Runs a server from its start to its end. */
-static void serve(const unsigned char *data, size_t size)
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	static char *argv[] = {"chat", "-q", "-a", "192.0.2.1", "-p", "1",
-			       "-c",   "2",  "-l", NULL,        "-n", "3",
-			       "-t",   "5",  "-f", "room",      NULL};
+	static char *argv[] = {"chat", "-q", "-a", "192.0.2.1", "-p",
+			       "1",    "-c", "2",  "-l",        NULL,
+			       "-n",   "3",  "-t", "5",         NULL};
 
 	reset();
+	known = since = 0;
+	time_ms = 1000;
+	serial = 0;
 	script.data = data;
 	script.size = size;
 	script.at = 0;
 	script.passes = script.rest = 0;
 	script.probed = false;
 	argv[9] = size % 2 ? "1" : "0";
-	if (setjmp(killed) != 0) {
-		clean = false;
-		return;
-	}
-	clean = fake_main(16, argv) == 0;
-	MUST(clean && witness->last);
-}
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
-{
-	known = since = offset = 0;
-	time_ms = 1000;
-	serial = 0;
-	disk_size = 0;
-	second = false;
-	serve(data, size);
-	second = true;
-	serve(NULL, 0);
+	MUST(fake_main(14, argv) == 0 && witness->last);
 	return 0;
 }
