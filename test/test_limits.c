@@ -71,9 +71,36 @@ static void say_often(int fd, const char *text, int n)
 /* ---- Time ---- */
 
 /* Between heartbeats, nothing wakes the server of a quiet room. */
+static long count_sleeps(void)
+{
+	return read_proc(&s, "status", "voluntary_ctxt_switches: %ld");
+}
+
+/* A read costs a client something, also if it brings a single byte: the server
+   wakes for it 20 times a second, after the first hundred. */
+START_TEST(single_bytes_wake_it_seldom)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	long before, begun = (long)time(NULL);
+	int fd;
+
+	start(&s, CHAT, "-t", "600", NULL);
+	fd = join_room(&s, "");
+	before = count_sleeps();
+	send_all(fd, "\x82\xfe\x0f\xff----", 8);
+	for (int i = 0; i < 2000; i++) {
+		send_all(fd, "x", 1);
+		nanosleep(&pause, NULL);
+	}
+	ck_assert_int_le(count_sleeps() - before,
+			 400 + 40 * ((long)time(NULL) - begun));
+	close(fd);
+	finish();
+}
+END_TEST
+
 START_TEST(idle_server_sleeps)
 {
-	const char *format = "voluntary_ctxt_switches: %ld";
 	char folder[] = "/tmp/chat-test-XXXXXX", path[64];
 	int a, b;
 	long before;
@@ -88,9 +115,9 @@ START_TEST(idle_server_sleeps)
 	expect_message(b, "Hi");
 	expect_notice(b, 2); /* both are told, a second later at most */
 	poll(NULL, 0, 1500);
-	before = read_proc(&s, "status", format);
+	before = count_sleeps();
 	poll(NULL, 0, 2500);
-	ck_assert_int_eq(read_proc(&s, "status", format), before);
+	ck_assert_int_eq(count_sleeps(), before);
 	send_message(b, "still here");
 	expect_message(a, "Hi");
 	expect_message(a, "still here");
@@ -584,6 +611,7 @@ Suite *limits_suite(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, idle_server_sleeps);
+	tcase_add_test(t, single_bytes_wake_it_seldom);
 	tcase_add_test(t, stopped_server_drops_nobody);
 	tcase_add_test(t, pings_and_drops_silent_client);
 	tcase_add_test(t, idle_members_hold_up_no_message);
