@@ -20,7 +20,7 @@
  * < 0: minus the close code to answer with.  A check_ function returns 0 or
  * minus a close code.
  *
- * Three-hour path: ws_decode(), decode_header(), unmask().
+ * Three-hour path: ws_decode(), decode_header().
  */
 #include "ws.h"
 

@@ -45,7 +45,7 @@ struct ws_decoder {
 	uint32_t payload_got;  /* how many of these have arrived */
 	unsigned char header[WS_CLIENT_HEADER]; /* of the current frame */
 	unsigned char header_got; /* how many bytes of it have arrived, */
-	unsigned char header_len; /* and of how many: 2 until they tell */
+	unsigned char header_len; /* and of how many: 2 until these tell */
 	unsigned char mask[4];
 	unsigned char message_opcode; /* of the message in progress, or 0 */
 	unsigned char utf8_more, utf8_low, utf8_high; /* see utf8_next() */
