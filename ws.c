@@ -178,9 +178,8 @@ static uint32_t store_payload(struct ws_decoder *d, const struct ws_frame *f,
 }
 
 /* Copies a payload to the buffer, unless it is complete in this input and no
-   fragment.  Of a frame that comes in parts, the first is copied because it is
-   shorter than the payload, the others because message_len > 0.  The message in
-   progress is at 0; a control frame, which may interrupt it, at MESSAGE_MAX. */
+   fragment: a part is shorter than the payload.  The message in progress is at
+   0; a control frame, which may interrupt it, at MESSAGE_MAX. */
 static void keep_payload(struct ws_decoder *d, struct ws_frame *f)
 {
 	bool control = is_control(d->header[0]);

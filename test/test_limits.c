@@ -70,14 +70,15 @@ static void say_often(int fd, const char *text, int n)
 
 /* ---- Time ---- */
 
-/* Between heartbeats, nothing wakes the server of a quiet room. */
+/* Returns how often the server has gone to sleep. */
 static long count_sleeps(void)
 {
 	return read_proc(&s, "status", "voluntary_ctxt_switches: %ld");
 }
 
 /* A read costs a client something, also if it brings a single byte: the server
-   wakes for it 20 times a second, after the first hundred. */
+   reads it 20 times a second, after the first hundred, and wakes at most twice
+   for each. */
 START_TEST(single_bytes_wake_it_seldom)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
@@ -99,6 +100,30 @@ START_TEST(single_bytes_wake_it_seldom)
 }
 END_TEST
 
+/* With a small -l, a read has few bytes, which cost what they cost in one
+   piece: 200 are read in the next passes. */
+START_TEST(small_rate_reads_a_message_at_once)
+{
+	char text[201] = "";
+	int a, b;
+
+	memset(text, 'x', sizeof text - 1);
+	start(&s, CHAT, "-l", "1", "-n", "0", "-t", "0", NULL);
+	a = join_room(&s, "");
+	b = join_room(&s, "");
+	send_message(a, text);
+	for (int i = 0; i < 30; i++)
+		read_metric(&s, "chat_clients");
+	send_message(b, "!");
+	expect_message(b, text);
+	expect_message(b, "!");
+	close(a);
+	close(b);
+	finish();
+}
+END_TEST
+
+/* Between heartbeats, nothing wakes the server of a quiet room. */
 START_TEST(idle_server_sleeps)
 {
 	char folder[] = "/tmp/chat-test-XXXXXX", path[64];
@@ -612,6 +637,7 @@ Suite *limits_suite(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, idle_server_sleeps);
 	tcase_add_test(t, single_bytes_wake_it_seldom);
+	tcase_add_test(t, small_rate_reads_a_message_at_once);
 	tcase_add_test(t, stopped_server_drops_nobody);
 	tcase_add_test(t, pings_and_drops_silent_client);
 	tcase_add_test(t, idle_members_hold_up_no_message);
