@@ -545,6 +545,7 @@ static bool load_ended(struct load *l, struct pollfd *p, size_t max,
 /* So many come at once, and then so many more, so many ms apart. */
 #define EMPTY_ROOM CHAT, false, 1200, 800, 3
 #define FULL_ROOM  CHAT, true, 40, 80, 50
+#define FULL_FAST  CHAT, true, 800, 800, 3
 #define FULL_BOARD BOARD, true, 40, 80, 50
 
 static const struct {
@@ -563,6 +564,7 @@ static const struct {
 	{"X from three, full room", "X\r\n", 3, 0, FULL_ROOM},
 	{"X from fifty, full room", "X\r\n", 50, 0, FULL_ROOM},
 	{"half requests from fifty, full room", "GET / HT", 50, 0, FULL_ROOM},
+	{"pages for one, full room", GET "\r\n", 1, 2304, FULL_FAST},
 	{"X from one, full board", "X\r\n", 1, 0, FULL_BOARD},
 	{"silence from fifty, full board", "", 50, 0, FULL_BOARD},
 };
