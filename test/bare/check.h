@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* As much of Check's interface as the tests use, for what Check itself gets in
    the way of: MemorySanitizer, which wants all code of a program built with it,
-   and mutants by the hundred, for which the first test that fails is enough. */
+   and emulators, for which the first test that fails is enough. */
 #ifndef CHECK_H
 #define CHECK_H
 
