@@ -163,7 +163,9 @@ class Machine:
             ["-m", str(self.memory), "-display", "none", "-no-reboot",
              "-kernel", self.kernel,
              "-initrd", os.path.join(self.folder, "initrd"),
-             "-append", "console=%s quiet panic=-1" % self.console,
+             # no memory is set aside for devices: Debian's kernel would take
+             # 16 MB, and then kill processes while as much is free
+             "-append", "console=%s quiet panic=-1 cma=0" % self.console,
              "-netdev", "user,id=net,restrict=on,"
              "hostfwd=tcp:127.0.0.1:0-10.0.2.15:8080",
              "-device", "virtio-net-%s,netdev=net" % self.bus,
