@@ -392,8 +392,6 @@ static const struct room {
 	 {{&chatting, 30, 30, PEOPLE}, {&greedy, 64, 1, CROWDS}}, .dropped = 0},
 	{"64 that save up 5 seconds", "50mbit", CHAT, {0}, 11,
 	 {{&chatting, 30, 30, PEOPLE}, {&bursting, 64, 1, CROWDS}}, .dropped = 0},
-	{"12 addresses at once", "50mbit", CHAT, {0}, 7,
-	 {{&chatting, 30, 30, PEOPLE}, {&bursting, 96, 12, CROWDS}}, .dropped = 0},
 	{"30 addresses at once", "50mbit", CHAT, {0}, 7,
 	 {{&chatting, 30, 30, PEOPLE}, {&bursting, 240, 30, CROWDS}}, .dropped = 0},
 	{"4 talkers on a small board", "1mbit", BOARD, {0}, 11,
@@ -403,6 +401,8 @@ static const struct room {
 	{"63 talkers and their neighbour", "50mbit", CHAT, {0}, 20,
 	 {{&chatting, 10, 10, PEOPLE}, {&chatting, 1, 1, CROWDS},
 	  {&greedy, 63, 1, CROWDS}}, .said = 10},
+	{"100 readers behind a slow line", "10mbit", CHAT, {0}, 30,
+	 {{&silent, 100, 100, PEOPLE}, {&greedy, 16, 4, CROWDS}}, .dropped = 0},
 	{"320 talkers of 5 addresses", "50mbit", CHAT, {0}, 8,
 	 {{&chatting, 30, 30, PEOPLE}, {&greedy, 320, 5, CROWDS}}, .said = 16},
 }, crowds[] = {

@@ -472,7 +472,7 @@ START_TEST(knows_what_can_be_a_host)
 		"[fe80::1]", "board.local.:1", "b:65535"};
 	static const char *const bad_hosts[] = {
 		"", ":", ":80", "[", "[]", "[::1", "[::1]x", "[::1]:", "[x]",
-		"a..b", "board:", "board:0", "board:65536", "board:99999",
+		"board:", "board:0", "board:65536", "board:99999",
 		"board:999999999999999999999", "board:-1", "board:+1", "a:8x",
 		"a:1:2", "::1", "null", "NULL", "null:80", "http://a", "me@a",
 		"file://", "a/", "*.a", "a b", "a,b", "[::1x:80", "\xc3\xa4"};

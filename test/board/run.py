@@ -163,8 +163,7 @@ class Machine:
             ["-m", str(self.memory), "-display", "none", "-no-reboot",
              "-kernel", self.kernel,
              "-initrd", os.path.join(self.folder, "initrd"),
-             # no memory is set aside for devices: Debian's kernel would take
-             # 16 MB, and then kill processes while as much is free
+             # else 16 MB are for devices alone, and the kernel lacks memory
              "-append", "console=%s quiet panic=-1 cma=0" % self.console,
              "-netdev", "user,id=net,restrict=on,"
              "hostfwd=tcp:127.0.0.1:0-10.0.2.15:8080",
@@ -299,8 +298,7 @@ def attack(machine):
     Returns how many KB were still free."""
     machine.shell("(attack %d 8080 >/tmp/attack &)" % ATTACKERS)
     speaker, listener = Member(machine.port), Member(machine.port)
-    free = []
-    dropped = 0
+    free, dropped = [], 0
     # until all are there, and have been dropped once or more
     while dropped < ATTACKERS:
         text = "witness %d" % len(free)
