@@ -246,8 +246,8 @@ START_TEST(names_no_remedy_where_none_helps)
 		ck_assert_msg(strstr(s.response, "-o") == NULL, "%s",
 			      s.response);
 	}
-	ck_assert_int_eq(shake("a..b", "http://localhost"), 403);
-	ck_assert_ptr_null(strstr(s.response, "-o localhost -o a..b"));
+	ck_assert_int_eq(shake("null", "http://localhost"), 403);
+	ck_assert_ptr_null(strstr(s.response, "-o localhost -o null"));
 	expect_metric(&s, "chat_refused_forbidden_total", COUNT(origins) + 1);
 	finish();
 }
@@ -611,7 +611,6 @@ START_TEST(refuses_bad_usage)
 		{"-o file://", "file://"},
 		{"-o :", "-o :"},
 		{"-o [", "-o ["},
-		{"-o a..b", "a..b"},
 		{"-o board:99999", "board:99999"},
 		/* one more than there may be */
 		{"-o a -o b -o c -o d -o e -o f -o g -o h -o i -o j -o k -o l "
