@@ -22,6 +22,7 @@
 #define TIGHT "test/build/tight/chat"
 #define DRIP  "test/build/drip/chat"
 #define BUSY  "test/build/busy/chat"
+#define RETRY "test/build/retry/chat"
 #define BOARD "test/build/eight/chat" /* the README's */
 
 /* ---- A server under test ---- */

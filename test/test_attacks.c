@@ -390,8 +390,6 @@ static const struct room {
 } rooms[] = {
 	{"64 talkers of one address", "50mbit", CHAT, {0}, 8,
 	 {{&chatting, 30, 30, PEOPLE}, {&greedy, 64, 1, CROWDS}}, .dropped = 0},
-	{"64 that save up 5 seconds", "50mbit", CHAT, {0}, 11,
-	 {{&chatting, 30, 30, PEOPLE}, {&bursting, 64, 1, CROWDS}}, .dropped = 0},
 	{"30 addresses at once", "50mbit", CHAT, {0}, 7,
 	 {{&chatting, 30, 30, PEOPLE}, {&bursting, 240, 30, CROWDS}}, .dropped = 0},
 	{"4 talkers on a small board", "1mbit", BOARD, {0}, 11,

@@ -53,7 +53,6 @@ static const struct call starts[] = {
 	{"setsockopt", "ENOPROTOOPT ENOMEM", ""},
 	{"fcntl", "EACCES EPERM", ""},
 	{"prlimit64", "EPERM EINVAL", ""},
-	{"getsockopt", "ENOBUFS ENOTSOCK", ""},
 	{"ioctl", "ENOTTY EINVAL", ""},
 	{"connect", "ENETUNREACH EACCES EAGAIN", ""},
 };

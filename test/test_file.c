@@ -441,7 +441,7 @@ static int start_talk(void)
 	uint64_t first;
 	int fd;
 
-	start(&s, CHAT, "-f", path, "-l", "0", NULL);
+	start(&s, RETRY, "-f", path, "-l", "0", NULL);
 	fd = join_room(&s, "");
 	ck_assert_uint_eq(read_history(fd, &first), 0);
 	next = 0;

@@ -152,31 +152,6 @@ START_TEST(idle_server_sleeps)
 }
 END_TEST
 
-/* A server that was stopped for longer than its clients may be silent drops
-   none of them. */
-START_TEST(stopped_server_drops_nobody)
-{
-	int fd[3];
-
-	start(&s, SMALL, "-t", "2", NULL);
-	for (int i = 0; i < 3; i++)
-		fd[i] = join_room(&s, "");
-	while (read_frame(fd[0])->first != 0x89)
-		; /* now they are asked */
-	kill(s.pid, SIGSTOP);
-	poll(NULL, 0, 5000);
-	kill(s.pid, SIGCONT);
-	expect_metric(&s, "chat_clients", 3);
-	for (int i = 0; i < 3; i++)
-		send_frame(fd[i], 0x8a, "", 0);
-	send_message(fd[0], "x");
-	for (int i = 0; i < 3; i++)
-		expect_message(fd[i], "x");
-	expect_metric(&s, "chat_dropped_silent_total", 0);
-	finish();
-}
-END_TEST
-
 START_TEST(pings_and_drops_silent_client)
 {
 	struct frame *f;
@@ -638,7 +613,6 @@ Suite *limits_suite(void)
 	tcase_add_test(t, idle_server_sleeps);
 	tcase_add_test(t, single_bytes_wake_it_seldom);
 	tcase_add_test(t, small_rate_reads_a_message_at_once);
-	tcase_add_test(t, stopped_server_drops_nobody);
 	tcase_add_test(t, pings_and_drops_silent_client);
 	tcase_add_test(t, idle_members_hold_up_no_message);
 	add_table_test(t, clients_say_no_more_than_their_meters_allow, crowds);
