@@ -533,15 +533,6 @@ int fake_socket(int family, int type, int protocol)
 	return type == SOCK_STREAM ? LISTENER : ROUTE;
 }
 
-int fake_getsockopt(int fd, int level, int option, void *value, socklen_t *size)
-{
-	(void)fd, (void)level;
-	memset(value, 0, *size);
-	if (option == SO_ACCEPTCONN)
-		*(int *)value = 1;
-	return 0;
-}
-
 int fake_getsockname(int fd, struct sockaddr *address, socklen_t *size)
 {
 	(void)fd;
