@@ -541,6 +541,7 @@ START_TEST(closes_with_1001_at_a_signal)
 	ck_assert_int_eq(read_message(b)->first, 0x88);
 	kill(s.pid, SIGHUP);
 	if (_i == 0) {
+		close(a);
 		poll(NULL, 0, 1500);
 		close(b);
 	}
