@@ -33,7 +33,7 @@ static void broadcast(const char *text, size_t len)
 			client_drop(i);
 }
 
-/* Unmasks one frame and sends its text to all clients. */
+/* Sends a frame's text to all.  in: 0x81, 0x80 + length, mask, text. */
 static void handle_frame(int i, char *in, size_t n)
 {
 	size_t len = n < 2 ? 0 : in[1] & 0x7f;
