@@ -313,12 +313,14 @@ static void go_on(void)
 	static const char shake[] = HANDSHAKE "\r\n";
 
 	MUST(++script.passes < PATIENCE || !stopped);
+	if (stopped)
+		return;
 	if (!witness->used) {
 		come(witness);
 		arrive(witness, shake, sizeof shake - 1);
 	}
 	MUST(witness->notified || script.passes < 20);
-	if (stopped || !witness->notified || script.rest-- > 0)
+	if (!witness->notified || script.rest-- > 0)
 		return;
 	script.rest = 0;
 	while (script.at + 1 < script.size && known < SAID_MAX / 2) {
