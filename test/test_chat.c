@@ -760,8 +760,8 @@ START_TEST(serves_inherited_unix_socket)
 }
 END_TEST
 
-/* Who shares the socket shuts it down: the room goes on, and tries once a
-   second whether it can accept again. */
+/* The starter, which has the listening socket as well, shuts it down.  The room
+   goes on, and the log tells it once a second. */
 START_TEST(goes_on_when_listener_is_shut_down)
 {
 	const struct sockaddr_in a = {.sin_family = AF_INET,
